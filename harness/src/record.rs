@@ -1,0 +1,157 @@
+//! One run as data: what every report is written from.
+use serde::{Deserialize, Serialize};
+
+use crate::scenario::{Guard, Impact, Scope, Severity};
+
+/// What became of an attempt, of a cell, or of a scenario (its worst cell).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+pub enum Outcome {
+    /// The forbidden thing was refused by an expected guard while the control worked: a pass.
+    Denied {
+        /// Who said no.
+        guard: Guard,
+        /// What exactly was said: the API's message, the errno, the absence.
+        evidence: String,
+        /// What proves that the attempt could have worked.
+        control: String,
+    },
+    /// The forbidden thing worked: a failure.
+    Allowed {
+        /// What was reached, created or read.
+        evidence: String,
+    },
+    /// Nothing was proved either way: an error, never a pass.
+    Inconclusive {
+        /// Why nothing was proved, and what to do.
+        why: String,
+    },
+    /// The question does not arise on this cluster: skipped.
+    NotApplicable {
+        /// Why not.
+        why: String,
+    },
+}
+
+/// One repetition of a scenario: a namespace, a pair, a node pool, or the cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cell {
+    /// What it was tried for: `tenant-a`, `tenant-a -> tenant-b`, `tenant-a on pool-1`, `cluster`.
+    pub name: String,
+    /// What became of it.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+    /// From the start of the cell to its verdict, in milliseconds.
+    pub elapsed_ms: u64,
+    /// How long the denial itself took to arrive, in milliseconds; none where there was no denial.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denied_after_ms: Option<u64>,
+}
+
+/// One scenario of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// `chapter/name`: the file's path.
+    pub id: String,
+    /// One sentence: what must hold.
+    pub title: String,
+    /// The scenario file's own text: why, what is attempted, what is expected.
+    pub explanation: String,
+    /// Items of the guidance, as `G3.4`.
+    pub guidance: Vec<String>,
+    /// Other catalogues that ask for it, by number.
+    pub also: Vec<String>,
+    /// How much an `Allowed` matters.
+    pub severity: Severity,
+    /// What the attempt may do to the cluster.
+    pub impact: Impact,
+    /// What it was repeated for.
+    pub scope: Scope,
+    /// The worst cell's outcome.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+    /// Every repetition, in a stable order.
+    pub cells: Vec<Cell>,
+    /// Milliseconds since the run's start at which this scenario began.
+    pub started_ms: u64,
+    /// From the scenario's start to its last verdict, in milliseconds.
+    pub elapsed_ms: u64,
+}
+
+/// What the cluster is, as found before the first attempt.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterFacts {
+    /// The name it was asked for by: `--cluster NAME`.
+    pub name: String,
+    /// The API server's address.
+    pub server: String,
+    /// Its version, as `v1.34.4`.
+    pub version: String,
+    /// The nodes.
+    pub nodes: Vec<NodeFacts>,
+    /// The namespaces in scope.
+    pub namespaces: Vec<String>,
+}
+
+/// One node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeFacts {
+    /// Its name.
+    pub name: String,
+    /// Its pool, or its own name where it belongs to none.
+    pub pool: String,
+    /// As Go spells it: `amd64`, `arm64`.
+    pub architecture: String,
+    /// `containerd://2.3.7`, `cri-o://1.31.3`.
+    pub runtime: String,
+    /// Whether probes may be placed there (ready, schedulable, without a taint that keeps them out, not virtual).
+    pub hosts_probes: bool,
+}
+
+/// One run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Run {
+    /// The shape of this document; raised when a field changes its meaning.
+    pub schema: u32,
+    /// The run's id, which every object it made carried.
+    pub id: String,
+    /// Start, RFC 3339, UTC.
+    pub started: String,
+    /// Milliseconds from start to the last verdict.
+    pub elapsed_ms: u64,
+    /// The suite's name.
+    pub suite: String,
+    /// What the cluster is.
+    pub cluster: ClusterFacts,
+    /// Every scenario that was selected, in the catalogue's order; none is ever missing.
+    pub scenarios: Vec<Record>,
+}
+
+/// How many of each, over scenarios.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// Denied as expected.
+    pub passed: usize,
+    /// Allowed.
+    pub failed: usize,
+    /// Nothing proved.
+    pub inconclusive: usize,
+    /// Not applicable.
+    pub skipped: usize,
+}
+
+impl Run {
+    /// Counts the scenarios by outcome.
+    pub fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        for record in &self.scenarios {
+            match record.outcome {
+                Outcome::Denied { .. } => totals.passed += 1,
+                Outcome::Allowed { .. } => totals.failed += 1,
+                Outcome::Inconclusive { .. } => totals.inconclusive += 1,
+                Outcome::NotApplicable { .. } => totals.skipped += 1,
+            }
+        }
+        totals
+    }
+}

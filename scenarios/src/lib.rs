@@ -1,0 +1,1 @@
+//! The guidance, one live scenario a file.
