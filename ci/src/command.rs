@@ -1,0 +1,4 @@
+//! One module for each subcommand.
+
+pub(crate) mod node_image;
+pub(crate) mod range;

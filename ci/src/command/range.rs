@@ -1,0 +1,137 @@
+//! `cargo xtask range ...`.
+
+use anyhow::Result;
+use ci::range::{Lifetime, Plan, Range, Sabotage};
+use clap::{Args, Subcommand};
+
+use crate::console;
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Bring a range up and keep it; one that is up and healthy is left as it is
+    Up {
+        #[command(flatten)]
+        range: Name,
+        /// Leave the cluster as kubeadm makes it
+        #[arg(long)]
+        no_hardening: bool,
+        /// Should it fail, leave its containers for a look at them
+        #[arg(long)]
+        keep_failed: bool,
+    },
+    /// Remove a range, whole or in ruins
+    Down {
+        #[command(flatten)]
+        range: Name,
+        /// Remove every range on this machine
+        #[arg(long, conflicts_with = "name")]
+        all: bool,
+    },
+    /// List the ranges on this machine
+    Status,
+    /// Take one protection away, to see its scenarios fail
+    Sabotage {
+        /// One of `cargo xtask range sabotages`
+        sabotage: String,
+        #[command(flatten)]
+        range: On,
+    },
+    /// Give the protection back
+    Restore {
+        /// One of `cargo xtask range sabotages`
+        sabotage: String,
+        #[command(flatten)]
+        range: On,
+    },
+    /// List the sabotages: what each takes away, and which scenarios must fail then
+    Sabotages,
+    /// Print what the metadata service was asked, a JSON object a line
+    MetadataLog {
+        #[command(flatten)]
+        range: On,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct Name {
+    /// The range's name
+    #[arg(long, default_value = "range")]
+    name: String,
+}
+
+#[derive(Args)]
+pub(crate) struct On {
+    /// The range's name
+    #[arg(long = "range", default_value = "range")]
+    name: String,
+}
+
+pub(crate) async fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Up { range, no_hardening, keep_failed } => {
+            let plan = Plan { name: range.name, lifetime: Lifetime::Kept, hardened: !no_hardening, keep_failed };
+            up(&plan).await
+        }
+        Command::Down { all: true, .. } => {
+            for name in Range::remove_all()? {
+                println!("removed range `{name}`");
+            }
+            Ok(())
+        }
+        Command::Down { range, .. } => {
+            Range::remove(&range.name).await?;
+            println!("range `{}` is gone", range.name);
+            Ok(())
+        }
+        Command::Status => status().await,
+        Command::Sabotage { sabotage, range } => {
+            let sabotage = Sabotage::named(&sabotage)?;
+            Range::attach(&range.name).await?.sabotage(&sabotage).await?;
+            println!("{}", sabotage.summary);
+            Ok(())
+        }
+        Command::Restore { sabotage, range } => {
+            let sabotage = Sabotage::named(&sabotage)?;
+            Range::attach(&range.name).await?.restore(&sabotage).await?;
+            println!("sabotage `{}` is undone", sabotage.name);
+            Ok(())
+        }
+        Command::Sabotages => {
+            for sabotage in Sabotage::all()? {
+                println!("{:<32} {}", sabotage.name, sabotage.summary);
+            }
+            Ok(())
+        }
+        Command::MetadataLog { range } => {
+            print!("{}", Range::attach(&range.name).await?.metadata_log()?);
+            Ok(())
+        }
+    }
+}
+
+async fn up(plan: &Plan) -> Result<()> {
+    let progress = console::progress();
+    let range = Range::follow(plan, progress.clone()).await?;
+    let whole = range.timings().whole;
+    if !whole.is_zero() {
+        progress(&format!("range `{}` is up ({:.1} s)", range.name(), whole.as_secs_f64()));
+    }
+    println!("export KUBECONFIG={}", range.kubeconfig().display());
+    Ok(())
+}
+
+async fn status() -> Result<()> {
+    let ranges = Range::list().await?;
+    if ranges.is_empty() {
+        println!("no range on this machine; `cargo xtask range up` makes one");
+    }
+    for range in ranges {
+        let lifetime = match range.lifetime {
+            Lifetime::Kept => "kept",
+            Lifetime::ThrowAway => "throw-away",
+        };
+        let state = range.trouble.as_deref().unwrap_or("healthy");
+        println!("{:<20} {lifetime:<12} {state}", range.name);
+    }
+    Ok(())
+}

@@ -1,0 +1,331 @@
+//! The range: a real three-node kind cluster to practise on, with a metadata service, in containers of this machine.
+//!
+//! ```no_run
+//! # async fn run() -> anyhow::Result<()> {
+//! use ci::range::{Lifetime, Range};
+//! let range = Range::up("mine", Lifetime::ThrowAway, std::sync::Arc::new(|line| println!("{line}"))).await?;
+//! println!("KUBECONFIG={}", range.kubeconfig().display());
+//! range.down().await
+//! # }
+//! ```
+//!
+//! A throw-away range ends with its [`Range`]: by [`Range::down`], or when it is dropped, also by a panic or by dropping
+//! the future of [`Range::up`] half-way. `std::process::exit` runs no destructors: end the range first, by
+//! [`Range::remove`] where the value is out of reach. What a killed process leaves, the next [`Range::up`] removes.
+
+mod bring_up;
+mod containers;
+mod docker;
+mod fence;
+mod hardening;
+mod kubeadm;
+mod kubeconfig;
+mod kubectl;
+mod layout;
+mod manifests;
+mod names;
+mod network;
+mod owner;
+mod remains;
+mod sabotage;
+mod steps;
+mod template;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+pub use sabotage::Sabotage;
+pub use steps::{Progress, Timings};
+
+use bring_up::Images;
+use kubectl::Kubectl;
+use names::Names;
+use steps::Steps;
+
+/// Everything that belongs to a range carries this label, with the range's name as its value.
+pub const RANGE_LABEL: &str = "oke-conformance.range";
+
+/// How long a range lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lifetime {
+    /// As long as its [`Range`], and no longer than the process.
+    ThrowAway,
+    /// Until somebody takes it down by name.
+    Kept,
+}
+
+impl Lifetime {
+    fn word(self) -> &'static str {
+        match self {
+            Self::ThrowAway => "throw-away",
+            Self::Kept => "kept",
+        }
+    }
+
+    fn from_word(word: &str) -> Self {
+        if word == "throw-away" { Self::ThrowAway } else { Self::Kept }
+    }
+}
+
+/// What to bring up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// The range's name.
+    pub name: String,
+    /// How long it lives.
+    pub lifetime: Lifetime,
+    /// Whether the hardening of `ci/range/hardened/` is applied.
+    pub hardened: bool,
+    /// Whether the containers of a failed attempt stay for a look at them.
+    pub keep_failed: bool,
+}
+
+/// A running range.
+#[derive(Debug)]
+pub struct Range {
+    names: Names,
+    kubeconfig: PathBuf,
+    timings: Timings,
+    ends_with_this: bool,
+}
+
+impl Range {
+    /// Brings a hardened range up; one that is kept and healthy already is taken as it is.
+    ///
+    /// # Errors
+    /// When the machine cannot run it, or the name is in use. Nothing of the attempt is left then.
+    pub async fn up(name: &str, lifetime: Lifetime, progress: Progress) -> Result<Self> {
+        Self::follow(&Plan { name: name.to_owned(), lifetime, hardened: true, keep_failed: false }, progress).await
+    }
+
+    /// Brings a range up as a [`Plan`] has it.
+    ///
+    /// # Errors
+    /// As for [`Range::up`]; with `keep_failed` the containers stay.
+    pub async fn follow(plan: &Plan, progress: Progress) -> Result<Self> {
+        let names = Names::new(&plan.name)?;
+        let steps = Steps::new(progress);
+        crate::docker_engine::ensure(&|line| steps.say(line)).await?;
+        if let Some(range) = Self::standing(&names, plan.lifetime, &steps).await? {
+            return Ok(range);
+        }
+        Self::sweep()?;
+        remains::remove(&names)?;
+        let images = steps.step("images at hand", images(&steps)).await?;
+
+        let mut range = Self {
+            kubeconfig: kubeconfig::path(&names)?,
+            timings: Timings::default(),
+            // Until it stands, whatever becomes of this function, it is taken away.
+            ends_with_this: !plan.keep_failed,
+            names,
+        };
+        bring_up::run(&range.names, plan.lifetime, &images, plan.hardened, &steps)
+            .await
+            .with_context(|| format!("range `{}` did not come up", plan.name))?;
+        range.ends_with_this = plan.lifetime == Lifetime::ThrowAway;
+        range.timings = steps.timings();
+        Ok(range)
+    }
+
+    /// The range that stands already, if it may be used; `None` when the place is free, or only wreckage lies there.
+    async fn standing(names: &Names, lifetime: Lifetime, steps: &Steps) -> Result<Option<Self>> {
+        let Some(found) = remains::of(names)? else {
+            return Ok(None);
+        };
+        let name = names.range();
+        let owner = found.owner.as_ref().filter(|owner| owner.is_alive());
+        if found.lifetime == Lifetime::ThrowAway {
+            if let Some(owner) = owner {
+                bail!("range `{name}` is in use by process {}; choose another name or wait for it", owner.pid());
+            }
+            return Ok(None);
+        }
+        match Self::attach(name).await {
+            Ok(range) if lifetime == Lifetime::Kept => {
+                steps.say(&format!("range `{name}` is up already and healthy"));
+                Ok(Some(range))
+            }
+            Ok(_) => bail!("a kept range `{name}` is up already; choose another name or take it down first"),
+            Err(_) if owner.is_some_and(|owner| owner.pid() != std::process::id()) => {
+                let pid = owner.map_or(0, owner::Owner::pid);
+                bail!("range `{name}` is being brought up by process {pid}; wait for it or end it")
+            }
+            Err(error) => {
+                steps.say(&format!("range `{name}` is broken ({error:#}); it is made anew"));
+                Ok(None)
+            }
+        }
+    }
+
+    /// Takes hold of a range that is up; dropping it leaves it up.
+    ///
+    /// # Errors
+    /// When there is none of that name, or it is not healthy.
+    pub async fn attach(name: &str) -> Result<Self> {
+        let names = Names::new(name)?;
+        let layout = bring_up::check(&names).await.with_context(|| format!("range `{name}` cannot be used"))?;
+        // Always anew: the file may be of an earlier range of the same name.
+        bring_up::write_kubeconfig(&names, &layout).await?;
+        Ok(Self {
+            kubeconfig: kubeconfig::path(&names)?,
+            names,
+            timings: Timings::default(),
+            ends_with_this: false,
+        })
+    }
+
+    /// The range's name.
+    pub fn name(&self) -> &str {
+        self.names.range()
+    }
+
+    /// The kubeconfig file through which this machine reaches the range.
+    pub fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
+    /// The one context in the kubeconfig.
+    pub fn context(&self) -> String {
+        self.names.context()
+    }
+
+    /// How long bringing it up took; empty when it was up already.
+    pub fn timings(&self) -> &Timings {
+        &self.timings
+    }
+
+    /// Ends the range, whatever its lifetime.
+    ///
+    /// # Errors
+    /// When Docker refuses.
+    pub async fn down(mut self) -> Result<()> {
+        self.ends_with_this = false;
+        Self::remove(self.names.range()).await
+    }
+
+    /// Ends a range by name, whole or in ruins. There is none: nothing to do.
+    ///
+    /// # Errors
+    /// When Docker refuses.
+    pub async fn remove(name: &str) -> Result<()> {
+        let names = Names::new(name)?;
+        tokio::task::spawn_blocking(move || remains::remove(&names)).await?
+    }
+
+    /// Removes throw-away ranges whose process is gone, and the files of ranges that do not exist any more.
+    ///
+    /// # Errors
+    /// When Docker refuses.
+    pub fn sweep() -> Result<Vec<String>> {
+        let all = remains::all()?;
+        let mut swept = Vec::new();
+        for found in all.iter().filter(|found| found.is_abandoned()) {
+            remains::remove(&Names::new(&found.range)?)?;
+            swept.push(found.range.clone());
+        }
+        for names in kubeconfig::known()? {
+            if !all.iter().any(|found| found.range == names.range()) {
+                kubeconfig::remove(&names)?;
+            }
+        }
+        Ok(swept)
+    }
+
+    /// Removes every range on this machine, whoever made it.
+    ///
+    /// # Errors
+    /// When Docker refuses.
+    pub fn remove_all() -> Result<Vec<String>> {
+        Self::sweep()?;
+        let mut removed = Vec::new();
+        for found in remains::all()? {
+            remains::remove(&Names::new(&found.range)?)?;
+            removed.push(found.range);
+        }
+        Ok(removed)
+    }
+
+    /// Every range on this machine with a word on its state, by name.
+    ///
+    /// # Errors
+    /// When Docker does not answer.
+    pub async fn list() -> Result<Vec<Status>> {
+        let mut list = Vec::new();
+        for found in remains::all()? {
+            let trouble = match Self::attach(&found.range).await {
+                Ok(_) => None,
+                Err(error) => Some(error.root_cause().to_string()),
+            };
+            list.push(Status { name: found.range, lifetime: found.lifetime, trouble });
+        }
+        list.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(list)
+    }
+
+    /// Takes one protection away.
+    ///
+    /// # Errors
+    /// When the cluster refuses, or the effect does not show in time.
+    pub async fn sabotage(&self, sabotage: &Sabotage) -> Result<()> {
+        sabotage.commit(&self.kubectl(), &self.names).await
+    }
+
+    /// Gives the protection back.
+    ///
+    /// # Errors
+    /// When the cluster refuses.
+    pub async fn restore(&self, sabotage: &Sabotage) -> Result<()> {
+        sabotage.undo(&self.kubectl(), &self.names).await
+    }
+
+    /// What the metadata service was asked so far, a JSON object a line.
+    ///
+    /// # Errors
+    /// When its container is gone.
+    pub fn metadata_log(&self) -> Result<String> {
+        docker::docker(&["logs", &self.names.metadata()])
+    }
+
+    fn kubectl(&self) -> Kubectl {
+        Kubectl::new(&self.names.control_plane())
+    }
+}
+
+impl Drop for Range {
+    fn drop(&mut self) {
+        if !self.ends_with_this {
+            return;
+        }
+        if let Err(error) = remains::remove(&self.names) {
+            // Nobody to return it to; what is left is found by its label.
+            eprintln!("warning: {error:#}; `cargo xtask range down --name {}` tries again", self.names.range());
+        }
+    }
+}
+
+/// A line of [`Range::list`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    /// The range's name.
+    pub name: String,
+    /// How long it lives.
+    pub lifetime: Lifetime,
+    /// Why it cannot be used; `None` when it can.
+    pub trouble: Option<String>,
+}
+
+async fn images(steps: &Steps) -> Result<Images> {
+    let say = |line: &str| steps.say(line);
+    let node = crate::node_image::ensure(&say).await.context("the node image is not to be had")?;
+    let metadata = metadata_service::ensure_image(&say).await.context("the metadata service's image is not to be had")?;
+    Ok(Images { node, metadata })
+}
+
+// TEMPORARY
+mod metadata_service {
+    pub async fn ensure_image(_: &dyn Fn(&str)) -> anyhow::Result<String> {
+        Ok(std::env::var("METADATA_IMAGE")?)
+    }
+}

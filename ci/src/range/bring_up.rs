@@ -1,0 +1,140 @@
+//! From three containers to a cluster, with everything at once that can be at once.
+
+use anyhow::{Context, Result, bail};
+use tokio::try_join;
+
+use super::kubectl::Kubectl;
+use super::layout::{Layout, Node};
+use super::names::Names;
+use super::owner::Owner;
+use super::steps::Steps;
+use super::{Lifetime, containers, fence, hardening, kubeadm, kubeconfig, network, remains};
+
+/// What the containers are made of.
+pub(crate) struct Images {
+    pub(crate) node: String,
+    pub(crate) metadata: String,
+}
+
+/// Made-up node pools, one for each worker: OKE names a node's pool in this annotation.
+const NODE_POOL: &str = "oci.oraclecloud.com/node-pool-id";
+const POOLS: [&str; 2] =
+    ["ocid1.nodepool.oc1.iad.rangepool1", "ocid1.nodepool.oc1.iad.rangepool2"];
+
+/// Brings the range up in the place that the caller has cleared. Whoever drops this half-way takes away what there is.
+pub(crate) async fn run(names: &Names, lifetime: Lifetime, images: &Images, hardened: bool, steps: &Steps) -> Result<()> {
+    let labels = remains::labels(names, lifetime, &Owner::current());
+    network::create(names, &labels)?;
+    steps.step("containers started", start(names, images, &labels)).await?;
+
+    let layout = Layout::of(names)?;
+    let [a, b, c] = layout.nodes();
+    let prepared = async { try_join!(prepare(a, &layout), prepare(b, &layout), prepare(c, &layout)) };
+    steps.step("nodes booted, routes closed", prepared).await?;
+
+    let kubectl = Kubectl::new(&layout.control_plane.name);
+    let initialised = async {
+        steps.step("control plane initialised", kubeadm::init(names, &layout)).await?;
+        // CoreDNS exists from here on. Two replicas would only make two nodes busy.
+        kubectl.run(&["-n", "kube-system", "scale", "deployment/coredns", "--replicas=1"]).await?;
+        write_kubeconfig(names, &layout).await
+    };
+    let followed = async {
+        kubeadm::until_api_answers(&layout.control_plane).await?;
+        try_join!(
+            steps.step("network plug-in applied", apply_cni(&layout.control_plane)),
+            steps.step("workers joined", join_workers(names, &layout, &kubectl)),
+        )
+    };
+    try_join!(initialised, followed)?;
+
+    let ready = steps.step("nodes and DNS ready", until_ready(&kubectl));
+    let harden = async {
+        if hardened {
+            steps.step("hardening applied", hardening::apply(&kubectl, names)).await?;
+        }
+        Ok(())
+    };
+    try_join!(ready, harden)?;
+    Ok(())
+}
+
+async fn start(names: &Names, images: &Images, labels: &[(String, String)]) -> Result<()> {
+    let [control_plane, first, second] = names.nodes();
+    let started = try_join!(
+        containers::start_node(&control_plane, &images.node, names, labels),
+        containers::start_node(&first, &images.node, names, labels),
+        containers::start_node(&second, &images.node, names, labels),
+        containers::start_metadata(&images.metadata, names, labels),
+    );
+    if started.is_err() {
+        // Asked only now: it would cost every start half a second, and says more than Docker's own error.
+        crate::docker_engine::ensure_privileged(&images.node).await?;
+    }
+    started.map(drop)
+}
+
+async fn prepare(node: &Node, layout: &Layout) -> Result<()> {
+    // The entrypoint reads the default route; only then may it go.
+    kubeadm::until_containerd_runs(node).await?;
+    fence::close(node, layout.metadata.address).await
+}
+
+async fn apply_cni(control_plane: &Node) -> Result<()> {
+    let script = format!(
+        "sed 's#{{{{ *\\.PodSubnet *}}}}#{}#g' /kind/manifests/default-cni.yaml | kubectl --kubeconfig=/etc/kubernetes/super-admin.conf apply -f -",
+        kubeadm::POD_SUBNET
+    );
+    super::docker::exec(&control_plane.name, &["sh", "-c", &script], b"", std::time::Duration::from_secs(60))
+        .await
+        .map(drop)
+        .context("the node image's network plug-in cannot be applied")
+}
+
+async fn join_workers(names: &Names, layout: &Layout, kubectl: &Kubectl) -> Result<()> {
+    kubeadm::until_joinable(&layout.control_plane).await?;
+    let join = async |worker: &Node, pool: &str| {
+        kubeadm::join(names, worker).await?;
+        kubectl.run(&["annotate", "node", &worker.name, &format!("{NODE_POOL}={pool}")]).await
+    };
+    let [first, second] = &layout.workers;
+    try_join!(join(first, POOLS[0]), join(second, POOLS[1]))?;
+    Ok(())
+}
+
+async fn until_ready(kubectl: &Kubectl) -> Result<()> {
+    try_join!(
+        kubectl.run(&["wait", "--for=condition=Ready", "nodes", "--all", "--timeout=110s"]),
+        kubectl.run(&["-n", "kube-system", "wait", "--for=condition=Available", "deployment/coredns", "--timeout=110s"]),
+    )
+    .context("the cluster did not become ready")?;
+    Ok(())
+}
+
+/// Writes the range's kubeconfig from what its control plane holds.
+///
+/// # Errors
+/// When the control plane has none, or the file cannot be written.
+pub(crate) async fn write_kubeconfig(names: &Names, layout: &Layout) -> Result<()> {
+    let kubectl = ["cat", "/etc/kubernetes/admin.conf"];
+    let limit = std::time::Duration::from_secs(10);
+    let admin = super::docker::exec(&layout.control_plane.name, &kubectl, b"", limit).await?;
+    kubeconfig::write(&kubeconfig::path(names)?, &kubeconfig::rewrite(&admin, names, layout.api_port)?)
+}
+
+/// Whether the range does what it is for: all containers run, the API answers, all three nodes are ready.
+///
+/// # Errors
+/// The error says what is wrong with it.
+pub(crate) async fn check(names: &Names) -> Result<Layout> {
+    let layout = Layout::of(names)?;
+    let kubectl = Kubectl::new(&layout.control_plane.name);
+    let jsonpath = r#"jsonpath={range .items[*]}{.metadata.name} {.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}"#;
+    let nodes = kubectl.run(&["get", "nodes", "--request-timeout=5s", "-o", jsonpath]).await?;
+    for name in names.nodes() {
+        if !nodes.lines().any(|line| line == format!("{name} True")) {
+            bail!("node {name} is not ready");
+        }
+    }
+    Ok(layout)
+}

@@ -1,0 +1,46 @@
+//! Routes that keep a range's traffic inside the range, and lead to its metadata service.
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::docker::exec;
+use super::layout::Node;
+
+/// The order is the safety rule: nothing link-local may leave the machine, not even for the moment in which the route to
+/// the service is not there yet. The default route goes as well: what is not on the range's own network is nowhere.
+fn script(metadata: Ipv4Addr) -> String {
+    format!(
+        "set -e
+ip route replace unreachable 169.254.0.0/16
+ip route replace 169.254.169.254/32 via {metadata}
+while ip route del default 2>/dev/null; do :; done
+ip route replace unreachable default
+"
+    )
+}
+
+/// Closes a node's routes; pods are routed by their node.
+///
+/// # Errors
+/// When the node does not accept a route.
+pub(crate) async fn close(node: &Node, metadata: Ipv4Addr) -> Result<()> {
+    exec(&node.name, &["sh"], script(metadata).as_bytes(), Duration::from_secs(10))
+        .await
+        .map(drop)
+        .with_context(|| format!("node {} cannot be cut off from the outside", node.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn link_local_is_closed_before_the_metadata_route_opens() {
+        let script = script(Ipv4Addr::new(172, 18, 0, 5));
+        let closed = script.find("unreachable 169.254.0.0/16").unwrap();
+        let opened = script.find("169.254.169.254/32 via 172.18.0.5").unwrap();
+        assert!(closed < opened);
+    }
+}

@@ -1,0 +1,216 @@
+//! Sabotages: one protection of the hardened range taken away, to prove that the scenario which relies on it fails.
+//!
+//! A sabotage is a directory `ci/range/sabotage/NAME/`: `README` (its first line: which protection goes, which scenarios
+//! must fail), and at least one of `apply.yaml` and `delete.txt` (lines `KIND/NAME [-n NAMESPACE]`).
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::hardening;
+use super::kubectl::Kubectl;
+use super::manifests::{data_dir, fill};
+use super::names::Names;
+
+const READY_SECONDS: u32 = 30;
+
+/// A sabotage as it lies in the tree.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sabotage {
+    /// Its directory's name.
+    pub name: String,
+    /// Which protection goes, and which scenarios must fail then.
+    pub summary: String,
+    apply: Option<String>,
+    delete: Vec<Deletion>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Deletion {
+    object: String,
+    namespace: Option<String>,
+}
+
+impl Sabotage {
+    /// Every sabotage there is, by name.
+    ///
+    /// # Errors
+    /// When one is not well formed.
+    pub fn all() -> Result<Vec<Self>> {
+        all_in(&data_dir().join("sabotage"))
+    }
+
+    /// # Errors
+    /// When there is none of that name; the error lists those that there are.
+    pub fn named(name: &str) -> Result<Self> {
+        let all = Self::all()?;
+        let names: Vec<_> = all.iter().map(|sabotage| sabotage.name.clone()).collect();
+        all.into_iter()
+            .find(|sabotage| sabotage.name == name)
+            .with_context(|| format!("there is no sabotage `{name}`; there are: {}", names.join(", ")))
+    }
+
+    /// Takes the protection away.
+    pub(crate) async fn commit(&self, kubectl: &Kubectl, names: &Names) -> Result<()> {
+        let context = || format!("sabotage `{}` cannot be committed", self.name);
+        for deletion in &self.delete {
+            delete(kubectl, &deletion.object, deletion.namespace.as_deref()).await.with_context(context)?;
+        }
+        if let Some(text) = &self.apply {
+            let manifests = self.fill(kubectl, names, text).await?;
+            let made = kubectl.apply(&manifests).await.with_context(context)?;
+            kubectl.wait_for(&made, READY_SECONDS).await.with_context(context)?;
+        }
+        Ok(())
+    }
+
+    /// Gives the protection back: the hardening again, and away with what only the sabotage made.
+    pub(crate) async fn undo(&self, kubectl: &Kubectl, names: &Names) -> Result<()> {
+        let context = || format!("sabotage `{}` cannot be undone", self.name);
+        let hardened = hardening::apply(kubectl, names).await.with_context(context)?;
+        let Some(text) = &self.apply else {
+            return Ok(());
+        };
+        let manifests = self.fill(kubectl, names, text).await?;
+        for object in kubectl.read(&manifests).await.with_context(context)? {
+            // What the hardening has too was only altered, and is itself again by now.
+            if !hardened.contains(&object) {
+                delete(kubectl, &object.to_string(), object.namespace.as_deref()).await.with_context(context)?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn fill(&self, kubectl: &Kubectl, names: &Names, text: &str) -> Result<String> {
+        fill(kubectl, names, &format!("apply.yaml of sabotage `{}`", self.name), text).await
+    }
+}
+
+async fn delete(kubectl: &Kubectl, object: &str, namespace: Option<&str>) -> Result<()> {
+    let mut args = vec!["delete", "--ignore-not-found", "--wait", "--timeout=60s", object];
+    if let Some(namespace) = namespace {
+        args.extend(["-n", namespace]);
+    }
+    kubectl.run(&args).await.map(drop)
+}
+
+fn all_in(dir: &Path) -> Result<Vec<Sabotage>> {
+    let Ok(entries) = fs::read_dir(dir) else {
+        return Ok(Vec::new());
+    };
+    let mut dirs: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| path.is_dir()).collect();
+    dirs.sort();
+    dirs.iter().map(|dir| read(dir)).collect()
+}
+
+fn read(dir: &Path) -> Result<Sabotage> {
+    let text = |file: &str| fs::read_to_string(dir.join(file)).ok();
+    let readme = text("README").unwrap_or_default();
+    let summary = readme.lines().next().map(str::trim).filter(|line| !line.is_empty());
+    let sabotage = Sabotage {
+        name: dir.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        summary: summary
+            .with_context(|| format!("{}: its first line must say what the sabotage takes away", dir.join("README").display()))?
+            .to_owned(),
+        apply: text("apply.yaml"),
+        delete: deletions(&dir.join("delete.txt"), &text("delete.txt").unwrap_or_default())?,
+    };
+    ensure!(
+        sabotage.apply.is_some() || !sabotage.delete.is_empty(),
+        "{} takes nothing away: it needs an apply.yaml or a delete.txt",
+        dir.display()
+    );
+    Ok(sabotage)
+}
+
+fn deletions(file: &Path, text: &str) -> Result<Vec<Deletion>> {
+    let mut deletions = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let words: Vec<_> = line.split_whitespace().collect();
+        let (object, namespace) = match words.as_slice() {
+            [] => continue,
+            [first, ..] if first.starts_with('#') => continue,
+            [object] => (*object, None),
+            [object, "-n", namespace] => (*object, Some(*namespace)),
+            _ => ("", None),
+        };
+        let whole = object.split_once('/').is_some_and(|(kind, name)| !kind.is_empty() && !name.is_empty());
+        if !whole || object.starts_with('-') {
+            bail!("{}:{}: a line reads `KIND/NAME` or `KIND/NAME -n NAMESPACE`, not `{line}`", file.display(), number + 1);
+        }
+        deletions.push(Deletion { object: object.to_owned(), namespace: namespace.map(str::to_owned) });
+    }
+    Ok(deletions)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+    use std::path::PathBuf;
+
+    struct Tree(PathBuf);
+
+    impl Tree {
+        fn new(name: &str, files: &[(&str, &str)]) -> Self {
+            let root = std::env::temp_dir().join(format!("oke-conformance-sabotage-{name}-{}", std::process::id()));
+            for (path, text) in files {
+                let path = root.join(path);
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(path, text).unwrap();
+            }
+            Self(root)
+        }
+    }
+
+    impl Drop for Tree {
+        fn drop(&mut self) {
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+
+    #[test]
+    fn a_sabotage_is_read_from_its_directory() {
+        let tree = Tree::new(
+            "whole",
+            &[
+                ("no-deny/README", "The default-deny goes: network/namespaces-isolated fails.\nMore.\n"),
+                ("no-deny/delete.txt", "# both\nnetworkpolicy/deny -n shop\n\nclusterrole/reader\n"),
+            ],
+        );
+        let found = all_in(&tree.0).unwrap();
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].name, "no-deny");
+        assert_eq!(found[0].summary, "The default-deny goes: network/namespaces-isolated fails.");
+        assert_eq!(found[0].delete[0].namespace.as_deref(), Some("shop"));
+        assert_eq!(found[0].delete[1].object, "clusterrole/reader");
+    }
+
+    #[test]
+    fn a_sabotage_that_takes_nothing_away_is_refused() {
+        let tree = Tree::new("idle", &[("idle/README", "Nothing.")]);
+        assert!(all_in(&tree.0).unwrap_err().to_string().ends_with("it needs an apply.yaml or a delete.txt"));
+    }
+
+    #[test]
+    fn a_sabotage_without_a_summary_is_refused() {
+        let tree = Tree::new("mute", &[("mute/apply.yaml", "kind: Pod")]);
+        assert!(all_in(&tree.0).unwrap_err().to_string().contains("README"));
+    }
+
+    #[rstest]
+    #[case("networkpolicy")]
+    #[case("networkpolicy/")]
+    #[case("networkpolicy/deny shop")]
+    #[case("--all/x")]
+    fn a_line_that_names_no_object_is_refused_by_number(#[case] line: &str) {
+        let error = deletions(Path::new("delete.txt"), &format!("pod/x\n{line}\n")).unwrap_err().to_string();
+        assert!(error.starts_with("delete.txt:2: "), "{error}");
+    }
+
+    #[test]
+    fn every_sabotage_in_the_tree_is_well_formed() {
+        Sabotage::all().unwrap();
+    }
+}
