@@ -30,6 +30,7 @@ mod remains;
 mod sabotage;
 mod steps;
 mod template;
+mod unfinished;
 
 use std::path::{Path, PathBuf};
 
@@ -42,6 +43,7 @@ use bring_up::Images;
 use kubectl::Kubectl;
 use names::Names;
 use steps::Steps;
+use unfinished::Unfinished;
 
 /// Everything that belongs to a range carries this label, with the range's name as its value.
 pub const RANGE_LABEL: &str = "oke-conformance.range";
@@ -114,19 +116,17 @@ impl Range {
         remains::remove(&names)?;
         let images = steps.step("images at hand", images(&steps)).await?;
 
-        let mut range = Self {
-            kubeconfig: kubeconfig::path(&names)?,
-            timings: Timings::default(),
-            // Until it stands, whatever becomes of this function, it is taken away.
-            ends_with_this: !plan.keep_failed,
-            names,
-        };
-        bring_up::run(&range.names, plan.lifetime, &images, plan.hardened, &steps)
+        let unfinished = Unfinished::new(&names, plan.keep_failed);
+        bring_up::run(&unfinished, &names, plan, &images, &steps)
             .await
             .with_context(|| format!("range `{}` did not come up", plan.name))?;
-        range.ends_with_this = plan.lifetime == Lifetime::ThrowAway;
-        range.timings = steps.timings();
-        Ok(range)
+        unfinished.finish();
+        Ok(Self {
+            kubeconfig: kubeconfig::path(&names)?,
+            names,
+            timings: steps.timings(),
+            ends_with_this: plan.lifetime == Lifetime::ThrowAway,
+        })
     }
 
     /// The range that stands already, if it may be used; `None` when the place is free, or only wreckage lies there.
@@ -165,6 +165,9 @@ impl Range {
     /// When there is none of that name, or it is not healthy.
     pub async fn attach(name: &str) -> Result<Self> {
         let names = Names::new(name)?;
+        if remains::of(&names)?.is_none() {
+            bail!("there is no range `{name}` on this machine; `cargo xtask range up --name {name}` makes it");
+        }
         let layout = bring_up::check(&names).await.with_context(|| format!("range `{name}` cannot be used"))?;
         // Always anew: the file may be of an earlier range of the same name.
         bring_up::write_kubeconfig(&names, &layout).await?;
@@ -295,12 +298,8 @@ impl Range {
 
 impl Drop for Range {
     fn drop(&mut self) {
-        if !self.ends_with_this {
-            return;
-        }
-        if let Err(error) = remains::remove(&self.names) {
-            // Nobody to return it to; what is left is found by its label.
-            eprintln!("warning: {error:#}; `cargo xtask range down --name {}` tries again", self.names.range());
+        if self.ends_with_this {
+            remains::remove_or_warn(&self.names);
         }
     }
 }

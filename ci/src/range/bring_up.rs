@@ -8,7 +8,8 @@ use super::layout::{Layout, Node};
 use super::names::Names;
 use super::owner::Owner;
 use super::steps::Steps;
-use super::{Lifetime, containers, fence, hardening, kubeadm, kubeconfig, network, remains};
+use super::unfinished::Unfinished;
+use super::{Plan, containers, fence, hardening, kubeadm, kubeconfig, network, remains};
 
 /// What the containers are made of.
 pub(crate) struct Images {
@@ -21,11 +22,17 @@ const NODE_POOL: &str = "oci.oraclecloud.com/node-pool-id";
 const POOLS: [&str; 2] =
     ["ocid1.nodepool.oc1.iad.rangepool1", "ocid1.nodepool.oc1.iad.rangepool2"];
 
-/// Brings the range up in the place that the caller has cleared. Whoever drops this half-way takes away what there is.
-pub(crate) async fn run(names: &Names, lifetime: Lifetime, images: &Images, hardened: bool, steps: &Steps) -> Result<()> {
-    let labels = remains::labels(names, lifetime, &Owner::current());
+/// Brings the range up in the place that the caller has cleared.
+pub(crate) async fn run(
+    unfinished: &Unfinished,
+    names: &Names,
+    plan: &Plan,
+    images: &Images,
+    steps: &Steps,
+) -> Result<()> {
+    let labels = remains::labels(names, plan.lifetime, &Owner::current());
     network::create(names, &labels)?;
-    steps.step("containers started", start(names, images, &labels)).await?;
+    steps.step("containers started", start(unfinished, names, images, &labels)).await?;
 
     let layout = Layout::of(names)?;
     let [a, b, c] = layout.nodes();
@@ -50,7 +57,7 @@ pub(crate) async fn run(names: &Names, lifetime: Lifetime, images: &Images, hard
 
     let ready = steps.step("nodes and DNS ready", until_ready(&kubectl));
     let harden = async {
-        if hardened {
+        if plan.hardened {
             steps.step("hardening applied", hardening::apply(&kubectl, names)).await?;
         }
         Ok(())
@@ -59,19 +66,22 @@ pub(crate) async fn run(names: &Names, lifetime: Lifetime, images: &Images, hard
     Ok(())
 }
 
-async fn start(names: &Names, images: &Images, labels: &[(String, String)]) -> Result<()> {
-    let [control_plane, first, second] = names.nodes();
-    let started = try_join!(
-        containers::start_node(&control_plane, &images.node, names, labels),
-        containers::start_node(&first, &images.node, names, labels),
-        containers::start_node(&second, &images.node, names, labels),
-        containers::start_metadata(&images.metadata, names, labels),
-    );
-    if started.is_err() {
-        // Asked only now: it would cost every start half a second, and says more than Docker's own error.
-        crate::docker_engine::ensure_privileged(&images.node).await?;
+async fn start(unfinished: &Unfinished, names: &Names, images: &Images, labels: &[(String, String)]) -> Result<()> {
+    let mut starts = Vec::new();
+    for node in names.nodes() {
+        let (names, image, labels) = (names.clone(), images.node.clone(), labels.to_vec());
+        starts.push(unfinished.spawn(async move { containers::start_node(&node, &image, &names, &labels).await }));
     }
-    started.map(drop)
+    let (names, image, labels) = (names.clone(), images.metadata.clone(), labels.to_vec());
+    starts.push(unfinished.spawn(async move { containers::start_metadata(&image, &names, &labels).await }));
+    for start in starts {
+        if let Err(error) = start.await? {
+            // Asked only now: it would cost every start half a second, and says more than Docker's own error.
+            crate::docker_engine::ensure_privileged(&images.node).await?;
+            return Err(error);
+        }
+    }
+    Ok(())
 }
 
 async fn prepare(node: &Node, layout: &Layout) -> Result<()> {

@@ -1,5 +1,6 @@
 //! The Docker command line, for what testcontainers lacks: labelled networks, exec with input, removal by label.
 
+use std::os::unix::process::CommandExt;
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ pub(crate) fn docker(args: &[&str]) -> Result<String> {
     let output = std::process::Command::new("docker")
         .args(args)
         .stdin(Stdio::null())
+        // A second Ctrl-C must not end the cleaning that the first one began.
+        .process_group(0)
         .output()
         .context(MISSING)?;
     stdout_of(&output).with_context(|| format!("docker {} failed", verb(args)))
@@ -64,9 +67,10 @@ fn telling_line(text: &str) -> Option<&str> {
     lines().rfind(|line| line.to_lowercase().contains("error")).or_else(|| lines().next_back())
 }
 
-/// The first words of a command, enough to recognise it by.
+/// The first words of a command, enough to recognise it by; of a script only that it is one.
 fn verb(command: &[&str]) -> String {
-    command.iter().copied().filter(|word| !word.starts_with('-')).take(2).collect::<Vec<_>>().join(" ")
+    let command = if command.first() == Some(&"sh") { &command[..1] } else { command };
+    command.iter().copied().filter(|word| !word.starts_with('-') && !word.contains('=')).take(2).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]

@@ -31,8 +31,8 @@ impl Layout {
     pub(crate) fn of(names: &Names) -> Result<Self> {
         let [control_plane, first, second] = names.nodes();
         let metadata = names.metadata();
-        let json = docker(&["inspect", "--type", "container", &control_plane, &first, &second, &metadata])
-            .with_context(|| format!("range `{}` is not complete", names.range()))?;
+        let json = docker(&["container", "inspect", &control_plane, &first, &second, &metadata])
+            .context("a container is missing")?;
         Self::parse(names, &json)
     }
 

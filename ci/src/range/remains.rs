@@ -115,6 +115,13 @@ pub(crate) fn remove(names: &Names) -> Result<()> {
     kubeconfig::remove(names).with_context(context)
 }
 
+/// Removes a range from a destructor, which has nobody to return an error to; what is left is found by its label.
+pub(crate) fn remove_or_warn(names: &Names) {
+    if let Err(error) = remove(names) {
+        eprintln!("warning: {error:#}; `cargo xtask range down --name {}` tries again", names.range());
+    }
+}
+
 fn remove_network(network: &str) -> Result<()> {
     if docker(&["network", "rm", network]).is_ok() {
         return Ok(());

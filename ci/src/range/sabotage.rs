@@ -46,6 +46,7 @@ impl Sabotage {
     pub fn named(name: &str) -> Result<Self> {
         let all = Self::all()?;
         let names: Vec<_> = all.iter().map(|sabotage| sabotage.name.clone()).collect();
+        ensure!(!all.is_empty(), "there is no sabotage in {}", data_dir().join("sabotage").display());
         all.into_iter()
             .find(|sabotage| sabotage.name == name)
             .with_context(|| format!("there is no sabotage `{name}`; there are: {}", names.join(", ")))
