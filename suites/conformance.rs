@@ -1,1 +1,102 @@
-fn main() {}
+//! The live suite. `cargo test` starts a throw-away cluster, runs every scenario against it and removes it;
+//! `cargo test -- --cluster prod` runs against a cluster that is there.
+mod cli;
+mod cluster;
+mod signals;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::{Result, bail};
+use clap::Parser;
+use harness::env::Env;
+use harness::record::{Outcome, Record, Run, Totals};
+use harness::scenario::{Entry, Impact};
+use tokio::runtime::Runtime;
+
+use cli::Cli;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let entries = scenarios::all();
+    if cli.test.list {
+        return libtest_mimic::run(&cli.test, harness::run::catalogue(&entries)).exit_code();
+    }
+    match conformance(cli, entries) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn conformance(cli: Cli, entries: Vec<Entry>) -> Result<ExitCode> {
+    let entries = harness::run::selected(&cli.test, entries);
+    if entries.is_empty() {
+        bail!("no scenario matches {:?}: `cargo test -- --list` shows them all", cli.test.filter.as_deref().unwrap_or_default());
+    }
+    reports::ensure_folder(&cli.report_dir)?;
+    let runtime = Runtime::new()?;
+    let signals = signals::Watch::start(&runtime);
+    let (range, env) = runtime.block_on(async {
+        let cluster = cluster::reach(&cli, &signals).await?;
+        let env = Env::open(&cli.cluster, cluster.connection, &cluster.settings, scenarios::LISTENING).await;
+        anyhow::Ok((cluster.range, env))
+    })?;
+    let finished = env.and_then(|env| attempt_all(&cli, entries, env, &runtime, &signals));
+    // Whatever became of the run, a throw-away cluster goes.
+    if let Some(range) = range {
+        eprintln!("removing the throw-away cluster");
+        runtime.block_on(range.down())?;
+    }
+    finished
+}
+
+fn attempt_all(cli: &Cli, entries: Vec<Entry>, env: Env, runtime: &Runtime, signals: &signals::Watch) -> Result<ExitCode> {
+    if entries.iter().any(|entry| entry.scenario.impact >= Impact::Probe) {
+        runtime.block_on(env.may_make_namespaces())?;
+    }
+    let facts = &env.facts;
+    let pools = env.hosts.len();
+    println!("\nrunning {} scenarios against {} ({}, {}), {} namespaces, {pools} node pools", entries.len(), facts.name, facts.server, facts.version, facts.namespaces.len());
+    let env = Arc::new(env);
+    signals.guard(env.clone());
+    let quiet = libtest_mimic::Arguments { logfile: Some(NOWHERE.into()), ..cli.test.clone() };
+    let ran = catch_unwind(AssertUnwindSafe(|| harness::run::run(&quiet, entries, &env, runtime.handle(), "oke", tell)));
+    let swept = runtime.block_on(env.sandbox.sweep());
+    signals.release();
+    let Ok((run, conclusion)) = ran else { bail!("the run crashed; what it had made was swept ({swept:?})") };
+    for path in reports::write_all(&run, &cli.report_dir)? {
+        println!("report: {}", path.display());
+    }
+    println!("\n{}", closing_line(&run));
+    if let Err(left) = swept {
+        bail!("cluster {}: {left}", cli.cluster);
+    }
+    if conclusion.num_passed + conclusion.num_failed + conclusion.num_ignored == 0 {
+        bail!("no scenario ran");
+    }
+    Ok(conclusion.exit_code())
+}
+
+/// libtest's own printing knows neither guards nor cells; ours replaces it.
+const NOWHERE: &str = if cfg!(windows) { "NUL" } else { "/dev/null" };
+
+fn tell(record: &Record) {
+    println!("{}", reports::terminal::line(record, false));
+}
+
+/// As libtest closes, so that whatever reads its last line reads ours; then in the words of a verdict.
+fn closing_line(run: &Run) -> String {
+    let Totals { passed, failed, inconclusive, skipped } = run.totals();
+    let word = if failed + inconclusive == 0 { "ok" } else { "FAILED" };
+    let denials: usize = run.scenarios.iter().flat_map(|record| &record.cells).filter(|cell| matches!(cell.outcome, Outcome::Denied { .. })).count();
+    format!(
+        "test result: {word}. {passed} passed; {} failed; {skipped} ignored; 0 measured; 0 filtered out; finished in {:.2}s\n{} ({denials} cells denied)",
+        failed + inconclusive,
+        run.elapsed_ms as f64 / 1000.0,
+        reports::terminal::summary(run),
+    )
+}

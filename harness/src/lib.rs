@@ -1,3 +1,15 @@
 //! The engine: knows Kubernetes, knows nothing of any guidance.
+//!
+//! A scenario ([`scenario::Scenario`]) is repeated for each cell of its scope; each cell performs the forbidden act
+//! ([`attempt`]) and has it judged: a denial counts only by an expected guard and next to a control ([`verdict`]).
+pub mod attempt;
+pub mod cluster;
+pub mod cx;
+pub mod env;
+pub mod probe;
 pub mod record;
+pub mod run;
+pub mod sandbox;
 pub mod scenario;
+pub mod settings;
+pub mod verdict;

@@ -104,6 +104,8 @@ pub struct NodeFacts {
     pub architecture: String,
     /// `containerd://2.3.7`, `cri-o://1.31.3`.
     pub runtime: String,
+    /// Its addresses inside the network.
+    pub addresses: Vec<String>,
     /// Whether probes may be placed there (ready, schedulable, without a taint that keeps them out, not virtual).
     pub hosts_probes: bool,
 }

@@ -1,7 +1,74 @@
 //! The words everything else is written in.
 use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
 
 use serde::{Deserialize, Serialize};
+
+use crate::cx::Cx;
+use crate::verdict::Attempted;
+
+/// An item of the guidance: chapter and number, as `G(3, 4)`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct G(pub u8, pub u8);
+
+impl fmt::Display for G {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "G{}.{}", self.0, self.1)
+    }
+}
+
+/// A scenario's function, once per cell of its scope. Written with [`run!`](crate::run!).
+pub type Attempt = for<'a> fn(&'a Cx) -> Pin<Box<dyn Future<Output = Attempted> + Send + 'a>>;
+
+/// One forbidden thing, and how it is attempted.
+pub struct Scenario {
+    /// What must hold, in a few words.
+    pub title: &'static str,
+    /// The items of the guidance that ask for it.
+    pub guidance: &'static [G],
+    /// Other catalogues that ask for it; CIS by number only.
+    pub also: &'static [&'static str],
+    /// How much an `Allowed` matters.
+    pub severity: Severity,
+    /// What the attempt may do to the cluster.
+    pub impact: Impact,
+    /// What it is repeated for.
+    pub scope: Scope,
+    /// The attempt itself.
+    pub run: Attempt,
+}
+
+/// A scenario where it is registered: its file's path, its file's text, and the constant.
+pub struct Entry {
+    /// `chapter/name`, from the file's path.
+    pub id: String,
+    /// The file's text: its `//!` lines are the explanation that reports show.
+    pub source: &'static str,
+    /// What the file defines.
+    pub scenario: &'static Scenario,
+}
+
+impl Entry {
+    /// An entry for `chapter/file.rs`: file names have underscores where ids have hyphens.
+    pub fn new(chapter: &str, file: &str, source: &'static str, scenario: &'static Scenario) -> Self {
+        Self { id: format!("{chapter}/{}", file.replace('_', "-")), source, scenario }
+    }
+
+    /// The `//!` lines at the head of the file.
+    pub fn explanation(&self) -> String {
+        let lines = self.source.lines().map_while(|line| line.strip_prefix("//!"));
+        lines.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// Makes an [`Attempt`] of an `async fn(&Cx) -> Attempted`.
+#[macro_export]
+macro_rules! run {
+    ($attempt:path) => {
+        |cx| ::std::boxed::Box::pin($attempt(cx))
+    };
+}
 
 /// The layer that must say no.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -1,0 +1,10 @@
+//! Performing the forbidden act, and judging what came of it.
+//!
+//! Each kind of act is a builder that can be awaited only once its guards and its control are named.
+pub mod access;
+pub mod admission;
+pub mod api;
+pub mod denial;
+pub mod quota;
+pub mod reach;
+pub mod survey;

@@ -1,0 +1,126 @@
+//! Packets: sending them where they must not arrive.
+//!
+//! A closed path proves nothing by itself: a dead listener, a broken overlay or a typo close it as well. So each attempt names
+//! the paths that must be open at the same moment.
+use std::sync::Arc;
+
+use futures::future::join_all;
+
+use crate::probe::Probe;
+use crate::probe::batch::{Answer, Touch, Verb};
+use crate::scenario::Guard;
+use crate::verdict::{Attempted, Control, NoVerdict, Verdict};
+
+/// One path: from a probe to an address.
+#[derive(Clone, Debug)]
+pub struct Path {
+    /// Who tries.
+    pub from: Arc<Probe>,
+    /// What.
+    pub verb: Verb,
+    /// What is there, for the reader: `tenant-b's listener`, `the metadata service`.
+    pub to: String,
+    /// A control that must be answered with this HTTP status, where being answered is not enough.
+    pub status: Option<u16>,
+}
+
+impl Path {
+    /// A path from `from`, tried with `verb`, to what `to` names.
+    pub fn new(from: &Arc<Probe>, verb: Verb, to: impl Into<String>) -> Self {
+        Self { from: from.clone(), verb, to: to.into(), status: None }
+    }
+
+    /// As a control, only this status will do.
+    pub fn answering(self, status: u16) -> Self {
+        Self { status: Some(status), ..self }
+    }
+
+    fn open(&self, answer: &Answer) -> bool {
+        answer.touch() == Touch::Reached && self.status.is_none_or(|status| answer.status == Some(status))
+    }
+
+    fn told(&self, answer: &Answer) -> String {
+        format!("{} from {} to {}: {answer}", self.verb, self.from, self.to)
+    }
+}
+
+/// Paths that must be closed.
+#[must_use = "name the expected guards with `stopped_by`"]
+pub struct Reach {
+    pub(crate) attempts: Vec<Path>,
+}
+
+impl Reach {
+    /// The guards whose refusal counts.
+    pub fn stopped_by(self, guard: Guard) -> Guarded {
+        Guarded { attempts: self.attempts, guard }
+    }
+}
+
+/// ... with its guard.
+#[must_use = "name the control with `while_open`"]
+pub struct Guarded {
+    attempts: Vec<Path>,
+    guard: Guard,
+}
+
+impl Guarded {
+    /// The control: paths that must be open at the same moment, or the closed ones prove nothing.
+    ///
+    /// # Errors
+    /// Inconclusive where a control is closed, an exec broke, or an answer says neither.
+    pub async fn while_open(self, controls: Vec<Path>) -> Attempted {
+        let (attempts, controls) = (self.attempts, controls);
+        if attempts.is_empty() || controls.is_empty() {
+            return Err(NoVerdict::inconclusive("no path to try, or none to compare it with"));
+        }
+        let (tried, open) = tokio::join!(walk(&attempts), walk(&controls));
+        let mut reached = Vec::new();
+        let mut unclear = Vec::new();
+        let mut stopped = Vec::new();
+        let mut slowest_ms = 0;
+        for (path, answer) in attempts.iter().zip(&tried) {
+            match answer {
+                Ok(answer) => match answer.touch() {
+                    Touch::Reached => reached.push(path.told(answer)),
+                    Touch::Unclear => unclear.push(path.told(answer)),
+                    Touch::Stopped => {
+                        slowest_ms = slowest_ms.max(answer.ms);
+                        stopped.push(path.told(answer));
+                    }
+                },
+                Err(why) => unclear.push(why.clone()),
+            }
+        }
+        if !reached.is_empty() {
+            return Ok(Verdict::allowed(reached.join("; ")));
+        }
+        let control = proved(&controls, open)?;
+        if !unclear.is_empty() {
+            return Err(NoVerdict::inconclusive(unclear.join("; ")));
+        }
+        Ok(Verdict::denied(self.guard, stopped.join("; "), control, slowest_ms))
+    }
+}
+
+/// Every control open, or no control at all.
+pub(crate) fn proved(controls: &[Path], answers: Vec<Result<Answer, String>>) -> Result<Control, NoVerdict> {
+    let mut open = Vec::new();
+    for (path, answer) in controls.iter().zip(answers) {
+        match answer {
+            Ok(answer) if path.open(&answer) => open.push(path.told(&answer)),
+            Ok(answer) => return Err(NoVerdict::inconclusive(format!("no control: the path that must be open is not: {}", path.told(&answer)))),
+            Err(why) => return Err(NoVerdict::inconclusive(format!("no control: {why}"))),
+        }
+    }
+    Ok(Control::proved(open.join("; ")))
+}
+
+/// Tries all paths at once; each probe gets its share in one exec.
+pub(crate) async fn walk(paths: &[Path]) -> Vec<Result<Answer, String>> {
+    join_all(paths.iter().map(|path| async move {
+        let mut answers = path.from.line.ask(vec![path.verb.clone()]).await?;
+        answers.pop().ok_or_else(|| "the agent answered nothing".to_owned())
+    }))
+    .await
+}

@@ -1,0 +1,113 @@
+//! Looking for something that must not exist, in every place where it could be.
+//!
+//! An empty list proves nothing by itself: a credential that may see little finds little. A survey therefore lists all
+//! namespaces, page by page, and must come across what every cluster has.
+use std::fmt::Debug;
+use std::time::Instant;
+
+use k8s_openapi::api::core::v1::Service;
+use kube::api::{Api, ListParams};
+use kube::{Client, Error, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+
+use crate::attempt::api::chain;
+use crate::attempt::reach::{Path, Reach};
+use crate::record::Outcome;
+use crate::scenario::Guard;
+use crate::verdict::{Attempted, Control, NoVerdict, Verdict};
+
+/// Objects asked for at once.
+const PAGE: u32 = 500;
+
+/// A search through the cluster's objects, as the operator.
+pub struct Survey {
+    client: Client,
+    start: Instant,
+    looked_at: Vec<String>,
+    control: Option<String>,
+}
+
+impl Survey {
+    pub(crate) fn new(client: Client) -> Self {
+        Self { client, start: Instant::now(), looked_at: Vec::new(), control: None }
+    }
+
+    /// Everything of a kind, in all namespaces.
+    ///
+    /// # Errors
+    /// Inconclusive where the list cannot be had whole.
+    pub async fn all<K>(&mut self) -> Result<Vec<K>, NoVerdict>
+    where
+        K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+    {
+        let plural = K::plural(&());
+        let api: Api<K> = Api::all(self.client.clone());
+        let mut items = Vec::new();
+        let mut params = ListParams::default().limit(PAGE);
+        loop {
+            let page = api.list(&params).await.map_err(|error| cannot_list(&plural, &error))?;
+            items.extend(page.items);
+            match page.metadata.continue_.filter(|token| !token.is_empty()) {
+                Some(token) => params = params.continue_token(&token),
+                None => break,
+            }
+        }
+        self.looked_at.push(format!("{} {plural}", items.len()));
+        Ok(items)
+    }
+
+    /// All Services; that of the API server itself is this survey's control, for no cluster is without it.
+    ///
+    /// # Errors
+    /// Inconclusive where the list cannot be had whole.
+    pub async fn services(&mut self) -> Result<Vec<Service>, NoVerdict> {
+        let services = self.all::<Service>().await?;
+        if services.iter().any(|service| service.name_any() == "kubernetes" && service.namespace().as_deref() == Some("default")) {
+            self.control = Some("the same list holds default/kubernetes".into());
+        }
+        Ok(services)
+    }
+
+    /// The verdict: `found` names what should not be there, `what` the thing that was sought.
+    ///
+    /// # Errors
+    /// Inconclusive where nothing was found by a survey that does not see what every cluster has.
+    pub fn conclude(self, what: &str, found: Vec<String>) -> Attempted {
+        if !found.is_empty() {
+            return Ok(Verdict::allowed(found.join("; ")));
+        }
+        let Some(control) = self.control else {
+            return Err(NoVerdict::inconclusive("the list of Services lacks default/kubernetes: this credential does not see the whole cluster"));
+        };
+        let evidence = format!("no {what} among {}", self.looked_at.join(", "));
+        Ok(Verdict::denied(Guard::Absent, evidence, Control::proved(control), self.start.elapsed().as_millis() as u64))
+    }
+
+    /// The verdict where no object gave `what` away: it may still answer where no object says so, which `attempts` try. `controls`
+    /// must be open, or a closed path says nothing.
+    ///
+    /// # Errors
+    /// Inconclusive as [`Survey::conclude`], and where a control is closed or an attempt is unclear.
+    pub async fn conclude_unless_reached(self, what: &str, attempts: Vec<Path>, controls: Vec<Path>) -> Attempted {
+        let looked_at = self.looked_at.join(", ");
+        let Some(listed) = self.control.clone() else { return self.conclude(what, Vec::new()) };
+        let tried = attempts.len();
+        let start = self.start;
+        // Whether a packet was stopped or nobody was listening does not matter here: nothing is there to be reached.
+        let mut verdict = Reach { attempts }.stopped_by(Guard::Absent).while_open(controls).await?;
+        if let Outcome::Denied { evidence, control, .. } = &mut verdict.outcome {
+            *evidence = format!("no {what} among {looked_at}, and none answers at {tried} addresses: {evidence}");
+            *control = format!("{listed}; {control}");
+            verdict.denied_after_ms = Some(start.elapsed().as_millis() as u64);
+        }
+        Ok(verdict)
+    }
+}
+
+fn cannot_list(plural: &str, error: &Error) -> NoVerdict {
+    let why = match error {
+        Error::Api(status) => status.message.clone(),
+        other => chain(other),
+    };
+    NoVerdict::inconclusive(format!("cannot list {plural} in all namespaces: {why}"))
+}

@@ -1,0 +1,163 @@
+//! What the cluster is, found before the first attempt.
+use k8s_openapi::api::apps::v1::DaemonSet;
+use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
+use kube::api::{Api, ListParams};
+use kube::{Client, Error, ResourceExt};
+
+use crate::probe::start::AgentImage;
+use crate::record::NodeFacts;
+
+/// Where each provider says which pool a node belongs to.
+const POOLS: [&str; 3] = ["oci.oraclecloud.com/node-pool-id", "cloud.google.com/gke-nodepool", "eks.amazonaws.com/nodegroup"];
+/// OKE's virtual nodes run no DaemonSets and know no ConfigMap modes; probes do not belong there.
+const VIRTUAL: &str = "oci.oraclecloud.com/virtual-node-pool-id";
+
+/// The nodes, by name.
+///
+/// # Errors
+/// The API server's own words.
+pub async fn nodes(client: &Client) -> Result<(Vec<NodeFacts>, Vec<Node>), Error> {
+    let nodes = Api::<Node>::all(client.clone()).list(&ListParams::default()).await?.items;
+    let mut facts: Vec<NodeFacts> = nodes.iter().map(node_facts).collect();
+    facts.sort_by(|a, b| a.name.cmp(&b.name));
+    Ok((facts, nodes))
+}
+
+fn node_facts(node: &Node) -> NodeFacts {
+    let name = node.name_any();
+    let pool = POOLS.iter().find_map(|key| node.annotations().get(*key).or_else(|| node.labels().get(*key)));
+    let info = node.status.as_ref().and_then(|status| status.node_info.as_ref());
+    let ready = node.status.iter().flat_map(|status| status.conditions.iter().flatten()).any(|condition| condition.type_ == "Ready" && condition.status == "True");
+    let spec = node.spec.clone().unwrap_or_default();
+    let kept_out = spec.taints.iter().flatten().any(|taint| taint.effect != "PreferNoSchedule");
+    let is_virtual = node.annotations().contains_key(VIRTUAL) || node.labels().contains_key(VIRTUAL);
+    NodeFacts {
+        pool: pool.unwrap_or(&name).clone(),
+        name,
+        architecture: info.map(|info| info.architecture.clone()).unwrap_or_default(),
+        runtime: info.map(|info| info.container_runtime_version.clone()).unwrap_or_default(),
+        addresses: node.status.iter().flat_map(|status| status.addresses.iter().flatten()).filter(|address| address.type_ == "InternalIP").map(|address| address.address.clone()).collect(),
+        hosts_probes: ready && !spec.unschedulable.unwrap_or(false) && !kept_out && !is_virtual,
+    }
+}
+
+/// The first node of each pool that can host a probe.
+pub fn one_per_pool(nodes: &[NodeFacts]) -> Vec<NodeFacts> {
+    let mut chosen: Vec<NodeFacts> = Vec::new();
+    for node in nodes.iter().filter(|node| node.hosts_probes) {
+        if !chosen.iter().any(|other| other.pool == node.pool) {
+            chosen.push(node.clone());
+        }
+    }
+    chosen
+}
+
+/// The namespaces that match `globs`, or all that belong to the cluster's users where none is given.
+///
+/// # Errors
+/// The API server's own words.
+pub async fn namespaces(client: &Client, globs: &[String]) -> Result<Vec<String>, Error> {
+    let all = Api::<Namespace>::all(client.clone()).list(&ListParams::default()).await?.items;
+    let alive = all.into_iter().filter(|namespace| namespace.metadata.deletion_timestamp.is_none());
+    let mut names: Vec<String> = alive.map(|namespace| namespace.name_any()).filter(|name| in_scope(name, globs)).collect();
+    names.sort();
+    Ok(names)
+}
+
+fn in_scope(name: &str, globs: &[String]) -> bool {
+    if globs.is_empty() {
+        return !name.starts_with("kube-") && !name.starts_with("oke-conformance-");
+    }
+    globs.iter().any(|glob| matches(glob, name))
+}
+
+/// `*` stands for any run of characters.
+fn matches(glob: &str, name: &str) -> bool {
+    match glob.split_once('*') {
+        None => glob == name,
+        Some((head, tail)) => name.strip_prefix(head).is_some_and(|rest| (0..=rest.len()).any(|at| rest.is_char_boundary(at) && matches(tail, &rest[at..]))),
+    }
+}
+
+/// An image by digest that every node in `hosts` already has: the sandbox's own `pause` where the nodes list it, else one that a
+/// DaemonSet in kube-system runs everywhere.
+///
+/// # Errors
+/// A sentence that says what to give instead.
+pub async fn agent_image(client: &Client, hosts: &[NodeFacts], nodes: &[Node]) -> Result<AgentImage, String> {
+    let listed = |node: &Node| -> Vec<String> {
+        node.status.iter().flat_map(|status| status.images.iter().flatten()).flat_map(|image| image.names.iter().flatten()).cloned().collect()
+    };
+    let lists: Vec<Vec<String>> = nodes.iter().filter(|node| hosts.iter().any(|host| host.name == node.name_any())).map(listed).collect();
+    if let Some(pause) = lists.first().and_then(|first| first.iter().find(|name| is_pause(name) && lists.iter().all(|list| list.contains(name)))) {
+        return Ok(AgentImage { reference: pause.clone(), pull: false });
+    }
+    // A node lists its 50 largest images only, and pause is the smallest there is.
+    match everywhere(client, hosts).await {
+        Ok(Some(reference)) => Ok(AgentImage { reference, pull: false }),
+        Ok(None) => Err("no image by digest is on every node; name one with --agent-image, by digest, that the nodes have or may pull".into()),
+        Err(error) => Err(format!("cannot look for an image that every node has ({}); name one with --agent-image", crate::sandbox::told(&error))),
+    }
+}
+
+fn is_pause(name: &str) -> bool {
+    name.split_once("@sha256:").is_some_and(|(repository, _)| repository.rsplit('/').next().is_some_and(|last| last.contains("pause")))
+}
+
+async fn everywhere(client: &Client, hosts: &[NodeFacts]) -> Result<Option<String>, Error> {
+    let sets = Api::<DaemonSet>::namespaced(client.clone(), "kube-system").list(&ListParams::default()).await?.items;
+    let pods = Api::<Pod>::namespaced(client.clone(), "kube-system").list(&ListParams::default()).await?.items;
+    for set in sets {
+        let owned: Vec<&Pod> = pods.iter().filter(|pod| pod.owner_references().iter().any(|owner| owner.kind == "DaemonSet" && owner.name == set.name_any())).collect();
+        let image_on = |host: &NodeFacts| {
+            let pod = owned.iter().find(|pod| pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()) == Some(host.name.as_str()))?;
+            let id = &pod.status.as_ref()?.container_statuses.as_ref()?.first()?.image_id;
+            id.contains("@sha256:").then(|| id.trim_start_matches("docker-pullable://").to_owned())
+        };
+        let mut images = hosts.iter().map(image_on);
+        if let Some(Some(first)) = images.next()
+            && images.all(|image| image.as_ref() == Some(&first))
+        {
+            return Ok(Some(first));
+        }
+    }
+    Ok(None)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::users("tenant-a", &[], true)]
+    #[case::system("kube-system", &[], false)]
+    #[case::own("oke-conformance-12", &[], false)]
+    #[case::named("kube-system", &["kube-system"], true)]
+    #[case::glob("tenant-a", &["tenant-*"], true)]
+    #[case::glob_middle("a-prod-1", &["a-*-1"], true)]
+    #[case::glob_miss("b-prod-1", &["a-*-1"], false)]
+    #[case::whole("tenant-ab", &["tenant-a"], false)]
+    #[case::star("x", &["*"], true)]
+    fn which_namespaces(#[case] name: &str, #[case] globs: &[&str], #[case] expected: bool) {
+        let globs: Vec<String> = globs.iter().map(ToString::to_string).collect();
+        assert_eq!(in_scope(name, &globs), expected);
+    }
+
+    #[rstest]
+    #[case("registry.k8s.io/pause@sha256:ab", true)]
+    #[case("iad.ocir.io/x/oke-public-pause@sha256:ab", true)]
+    #[case("registry.k8s.io/pause:3.10", false)]
+    #[case("example.com/pause/app@sha256:ab", false)]
+    fn which_image_is_pause(#[case] name: &str, #[case] expected: bool) {
+        assert_eq!(is_pause(name), expected);
+    }
+
+    #[test]
+    fn one_probe_host_a_pool() {
+        let node = |name: &str, pool: &str, hosts_probes| NodeFacts { name: name.into(), pool: pool.into(), hosts_probes, ..NodeFacts::default() };
+        let nodes = [node("c", "c", false), node("w1", "p", true), node("w2", "p", true), node("w3", "q", true)];
+        let names: Vec<String> = one_per_pool(&nodes).into_iter().map(|node| node.name).collect();
+        assert_eq!(names, ["w1", "w3"]);
+    }
+}

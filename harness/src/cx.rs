@@ -1,0 +1,134 @@
+//! What a scenario is handed: the cell it runs for, and the words to attempt things with.
+use std::sync::Arc;
+
+use k8s_openapi::api::core::v1::Pod;
+
+use crate::attempt::access::{Access, Ask};
+use crate::attempt::admission::Admission;
+use crate::attempt::reach::{Path, Reach};
+use crate::attempt::survey::Survey;
+use crate::cluster::persona::Persona;
+use crate::env::Env;
+use crate::probe::{Probe, pod};
+use crate::record::{ClusterFacts, NodeFacts};
+use crate::verdict::NoVerdict;
+
+/// What a cell is about; which parts are there depends on the scope.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The namespace.
+    pub namespace: Option<String>,
+    /// The other one of a pair.
+    pub other: Option<String>,
+    /// The node that stands for a pool.
+    pub node: Option<NodeFacts>,
+}
+
+/// One cell's context.
+pub struct Cx {
+    pub(crate) env: Arc<Env>,
+    pub(crate) place: Place,
+}
+
+impl Cx {
+    /// The namespace this cell is about.
+    ///
+    /// # Errors
+    /// Inconclusive in a scope without namespaces: a bug of the scenario.
+    pub fn namespace(&self) -> Result<&str, NoVerdict> {
+        self.place.namespace.as_deref().ok_or_else(|| NoVerdict::inconclusive("this scope has no namespace"))
+    }
+
+    /// The namespace that must not be reached from [`Cx::namespace`].
+    ///
+    /// # Errors
+    /// Inconclusive in a scope without pairs: a bug of the scenario.
+    pub fn other_namespace(&self) -> Result<&str, NoVerdict> {
+        self.place.other.as_deref().ok_or_else(|| NoVerdict::inconclusive("this scope has no pairs"))
+    }
+
+    /// What the cluster is.
+    pub fn facts(&self) -> &ClusterFacts {
+        &self.env.facts
+    }
+
+    /// One node of each pool that can host a probe.
+    pub fn hosts(&self) -> &[NodeFacts] {
+        &self.env.hosts
+    }
+
+    /// The node this cell is about, or the first that can host a probe.
+    ///
+    /// # Errors
+    /// Inconclusive where no node can.
+    pub fn node(&self) -> Result<&NodeFacts, NoVerdict> {
+        self.place.node.as_ref().or_else(|| self.env.hosts.first()).ok_or_else(|| NoVerdict::inconclusive("no node is ready and free of taints: no probe can be placed"))
+    }
+
+    /// A pod for [`Cx::namespace`] that nothing should object to: the control of every admission attempt.
+    ///
+    /// # Errors
+    /// Inconclusive where no image by digest is known.
+    pub fn plain_pod(&self) -> Result<Pod, NoVerdict> {
+        let image = self.env.probes.image().map_err(NoVerdict::Inconclusive)?;
+        let name = format!("oke-conformance-{}", self.env.sandbox.run);
+        pod::plain(&name, self.namespace()?, &image.reference, &self.env.sandbox.labels()).map_err(|error| NoVerdict::inconclusive(error.to_string()))
+    }
+
+    /// Attempts to have `forbidden` admitted in [`Cx::namespace`], as the one who deploys there.
+    ///
+    /// # Errors
+    /// Inconclusive where that identity cannot be had.
+    pub async fn admission(&self, forbidden: Pod) -> Result<Admission, NoVerdict> {
+        let namespace = self.namespace()?.to_owned();
+        let author = self.deployer(&namespace).await?;
+        Ok(Admission { author, namespace, forbidden })
+    }
+
+    /// The service account that deploys in `namespace`, or the operator where there is none.
+    async fn deployer(&self, namespace: &str) -> Result<Persona, NoVerdict> {
+        let operator = &self.env.operator;
+        let Some(account) = &self.env.deployer else { return Ok(operator.clone()) };
+        let deployer = Persona::service_account(operator, &self.env.config, namespace, account).await?;
+        Ok(deployer.unwrap_or_else(|| operator.clone()))
+    }
+
+    /// Attempts `asks` as the service account `account` of [`Cx::namespace`].
+    ///
+    /// # Errors
+    /// Inconclusive where that identity cannot be had.
+    pub async fn access_as(&self, account: &str, asks: Vec<Ask>) -> Result<Access, NoVerdict> {
+        let namespace = self.namespace()?;
+        let operator = self.env.operator.clone();
+        let persona = Persona::service_account(&operator, &self.env.config, namespace, account).await?;
+        let persona = persona.ok_or_else(|| NoVerdict::not_applicable(format!("{namespace} has no service account {account}")))?;
+        Ok(Access { persona, operator, asks })
+    }
+
+    /// The probe in `namespace` on `node`.
+    ///
+    /// # Errors
+    /// Inconclusive where it does not run.
+    pub async fn probe(&self, namespace: &str, node: &NodeFacts) -> Result<Arc<Probe>, NoVerdict> {
+        self.env.probes.get(&self.env.sandbox, namespace, node).await.map_err(NoVerdict::Inconclusive)
+    }
+
+    /// A probe on `node` in the run's own namespace, which no policy of the cluster's users selects: where controls are tried from.
+    ///
+    /// # Errors
+    /// Inconclusive where it does not run.
+    pub async fn outside_probe(&self, node: &NodeFacts) -> Result<Arc<Probe>, NoVerdict> {
+        let namespace = self.env.sandbox.outside().await.map_err(NoVerdict::Inconclusive)?;
+        self.probe(namespace, node).await
+    }
+
+    /// Attempts to get packets along `attempts`.
+    pub fn reach(&self, attempts: Vec<Path>) -> Reach {
+        Reach { attempts }
+    }
+
+    /// Looks through the cluster's objects.
+    pub fn survey(&self) -> Survey {
+        Survey::new(self.env.operator.client.clone())
+    }
+}

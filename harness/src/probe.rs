@@ -1,0 +1,29 @@
+//! The agent, seen from outside: its pod, the exec protocol, batches of verbs.
+pub mod agent;
+pub mod batch;
+pub mod exec;
+pub mod pod;
+pub mod start;
+
+use std::fmt;
+use std::net::IpAddr;
+
+use exec::Line;
+
+/// A running agent.
+#[derive(Debug)]
+pub struct Probe {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its node.
+    pub node: String,
+    /// Its address.
+    pub address: IpAddr,
+    pub(crate) line: Line,
+}
+
+impl fmt::Display for Probe {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} on {}", self.namespace, self.node)
+    }
+}

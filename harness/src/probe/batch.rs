@@ -1,0 +1,196 @@
+//! What is asked of the agent and what it answers: lines in, JSON lines out (see `harness/agent`).
+use std::fmt;
+use std::net::IpAddr;
+
+use serde::Deserialize;
+
+/// Time a connection attempt is given, in milliseconds. A dropped packet costs exactly this, once per batch.
+pub const TIMEOUT_MS: u32 = 1500;
+
+/// One thing the agent is to try.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// Open a TCP connection, and read what the other side says first.
+    Tcp {
+        /// Where to.
+        to: IpAddr,
+        /// Port.
+        port: u16,
+    },
+    /// Send a datagram and wait for its echo: without an answer UDP proves nothing.
+    Udp {
+        /// Where to.
+        to: IpAddr,
+        /// Port.
+        port: u16,
+    },
+    /// One HTTP request.
+    Http {
+        /// Where to.
+        to: IpAddr,
+        /// Port.
+        port: u16,
+        /// Path.
+        path: &'static str,
+        /// Headers, as `Name:value`.
+        headers: &'static [&'static str],
+    },
+}
+
+/// The body of an answer that is kept, in bytes. Bodies are evidence of reach, never of content.
+const BODY: usize = 64;
+
+impl Verb {
+    /// As the agent reads it.
+    pub fn line(&self, id: usize) -> String {
+        match self {
+            Self::Tcp { to, port } => format!("{id} tcp {to} {port} {TIMEOUT_MS}"),
+            Self::Udp { to, port } => format!("{id} udp {to} {port} oke-conformance-{id} {TIMEOUT_MS}"),
+            Self::Http { to, port, path, headers } => {
+                let headers: String = headers.iter().map(|header| format!(" {}", header.replace('%', "%25").replace(' ', "%20"))).collect();
+                format!("{id} http {to} {port} GET {path} {BODY} {TIMEOUT_MS}{headers}")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { to, port } => write!(f, "tcp {}", Socket(*to, *port)),
+            Self::Udp { to, port } => write!(f, "udp {}", Socket(*to, *port)),
+            Self::Http { to, port, path, .. } => write!(f, "GET http://{}{path}", Socket(*to, *port)),
+        }
+    }
+}
+
+struct Socket(IpAddr, u16);
+
+impl fmt::Display for Socket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        std::net::SocketAddr::new(self.0, self.1).fmt(f)
+    }
+}
+
+/// What the agent says of one verb.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Answer {
+    /// The line's number.
+    pub id: Option<usize>,
+    /// `open`, `answered`, `refused`, `timeout`, `unreachable`, `reset`, `error`, `invalid`, `malformed`.
+    #[serde(default)]
+    pub result: String,
+    /// The kernel's name for what happened.
+    #[serde(default)]
+    pub errno: Option<String>,
+    /// Milliseconds from the start of the attempt.
+    #[serde(default)]
+    pub ms: u64,
+    /// HTTP status.
+    #[serde(default)]
+    pub status: Option<u16>,
+    /// Why a line was invalid.
+    #[serde(default)]
+    pub why: Option<String>,
+}
+
+/// What an answer proves about the path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Touch {
+    /// The other side was reached.
+    Reached,
+    /// Packets were dropped or rejected.
+    Stopped,
+    /// Neither: an argument was wrong, a socket was missing.
+    Unclear,
+}
+
+impl Answer {
+    /// Whether the path was open.
+    pub fn touch(&self) -> Touch {
+        match self.result.as_str() {
+            // An answer that is not HTTP has come from the other side all the same; so has a reset once connected.
+            "open" | "answered" | "malformed" => Touch::Reached,
+            "refused" | "timeout" | "unreachable" => Touch::Stopped,
+            _ => Touch::Unclear,
+        }
+    }
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.result)?;
+        if let Some(status) = self.status {
+            write!(f, " {status}")?;
+        }
+        if let Some(detail) = self.errno.as_ref().or(self.why.as_ref()) {
+            write!(f, " ({detail})")?;
+        }
+        write!(f, " after {} ms", self.ms)
+    }
+}
+
+/// Reads the agent's output: one answer for each of `asked` lines, in their order.
+///
+/// # Errors
+/// A sentence where an answer is missing or cannot be read: an exec that broke proves nothing.
+pub fn answers(output: &str, asked: usize) -> Result<Vec<Answer>, String> {
+    let mut answers: Vec<Option<Answer>> = vec![None; asked];
+    for line in output.lines().filter(|line| !line.is_empty() && !line.starts_with("{\"done\"")) {
+        let answer: Answer = serde_json::from_str(line).map_err(|error| format!("the agent answered what is not an answer ({error}): {line:.100}"))?;
+        if let Some(slot) = answer.id.and_then(|id| answers.get_mut(id)) {
+            *slot = Some(answer);
+        }
+    }
+    let answered = answers.iter().flatten().count();
+    let answers: Option<Vec<Answer>> = answers.into_iter().collect();
+    answers.ok_or_else(|| format!("the agent answered {answered} of {asked} lines"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("open", Touch::Reached)]
+    #[case("answered", Touch::Reached)]
+    #[case("refused", Touch::Stopped)]
+    #[case("timeout", Touch::Stopped)]
+    #[case("unreachable", Touch::Stopped)]
+    #[case("reset", Touch::Unclear)]
+    #[case("error", Touch::Unclear)]
+    #[case("invalid", Touch::Unclear)]
+    #[case("", Touch::Unclear)]
+    fn only_packets_that_did_not_get_through_are_stopped(#[case] result: &str, #[case] expected: Touch) {
+        let output = format!("{{\"id\":0,\"result\":\"{result}\"}}\n{{\"done\":1}}\n");
+        assert_eq!(answers(&output, 1).unwrap()[0].touch(), expected);
+    }
+
+    #[rstest]
+    #[case::nothing("", "the agent answered 0 of 2 lines")]
+    #[case::cut_short("{\"id\":1,\"result\":\"open\"}\n", "the agent answered 1 of 2 lines")]
+    #[case::noise("segfault\n", "the agent answered what is not an answer (expected value at line 1 column 1): segfault")]
+    fn a_broken_exec_is_no_answer(#[case] output: &str, #[case] why: &str) {
+        assert_eq!(answers(output, 2).unwrap_err(), why);
+    }
+
+    #[test]
+    fn answers_return_in_the_order_they_were_asked() {
+        let output = "{\"id\":1,\"result\":\"open\",\"ms\":2}\n{\"id\":0,\"result\":\"timeout\",\"ms\":1500}\n";
+        let results: Vec<String> = answers(output, 2).unwrap().iter().map(ToString::to_string).collect();
+        assert_eq!(results, ["timeout after 1500 ms", "open after 2 ms"]);
+    }
+
+    #[rstest]
+    #[case(Verb::Tcp { to: "10.0.0.1".parse().unwrap(), port: 80 }, "0 tcp 10.0.0.1 80 1500", "tcp 10.0.0.1:80")]
+    #[case(Verb::Udp { to: "fd00::1".parse().unwrap(), port: 53 }, "0 udp fd00::1 53 oke-conformance-0 1500", "udp [fd00::1]:53")]
+    #[case(
+        Verb::Http { to: "10.0.0.1".parse().unwrap(), port: 80, path: "/x", headers: &["A:b c"] },
+        "0 http 10.0.0.1 80 GET /x 64 1500 A:b%20c",
+        "GET http://10.0.0.1:80/x"
+    )]
+    fn verbs_are_lines(#[case] verb: Verb, #[case] line: &str, #[case] shown: &str) {
+        assert_eq!((verb.line(0).as_str(), verb.to_string().as_str()), (line, shown));
+    }
+}

@@ -1,0 +1,114 @@
+//! Talking to a running agent. Whatever is asked of one agent within a few milliseconds travels in one exec, so that all its
+//! denied targets share one time-out.
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::Client;
+use kube::api::{Api, AttachParams};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{sleep, timeout};
+
+use crate::attempt::api::chain;
+use crate::probe::batch::{self, Answer, TIMEOUT_MS, Verb};
+
+/// How long a first question waits for company.
+const GATHER: Duration = Duration::from_millis(10);
+/// An exec that says nothing for this long after every attempt must have ended is broken.
+const EXEC_WITHIN: Duration = Duration::from_millis(TIMEOUT_MS as u64 + 10_000);
+/// Lines of one batch: the agent's own limit is 1024.
+const LINES: usize = 512;
+/// kube's pipes default to 1 KiB, a round trip each.
+const PIPE: usize = 64 * 1024;
+
+struct Question {
+    verbs: Vec<Verb>,
+    reply: oneshot::Sender<Result<Vec<Answer>, String>>,
+}
+
+/// A line to one agent.
+#[derive(Clone, Debug)]
+pub struct Line {
+    questions: mpsc::UnboundedSender<Question>,
+}
+
+impl Line {
+    /// Opens a line to the agent in `pod`; it closes with its last clone.
+    pub fn open(client: Client, namespace: &str, pod: &str) -> Self {
+        let (questions, mut asked) = mpsc::unbounded_channel::<Question>();
+        let pods: Api<Pod> = Api::namespaced(client, namespace);
+        let pod = pod.to_owned();
+        tokio::spawn(async move {
+            while let Some(first) = asked.recv().await {
+                sleep(GATHER).await;
+                let mut lines = first.verbs.len();
+                let mut together = vec![first];
+                while lines < LINES {
+                    let Ok(next) = asked.try_recv() else { break };
+                    lines += next.verbs.len();
+                    together.push(next);
+                }
+                let (pods, pod) = (pods.clone(), pod.clone());
+                tokio::spawn(async move { answer(&pods, &pod, together).await });
+            }
+        });
+        Self { questions }
+    }
+
+    /// Has the agent try `verbs`, all at once; answers come in their order.
+    ///
+    /// # Errors
+    /// A sentence where the exec broke: nothing was proved then.
+    pub async fn ask(&self, verbs: Vec<Verb>) -> Result<Vec<Answer>, String> {
+        let (reply, answered) = oneshot::channel();
+        let gone = || "the line to the agent is gone".to_owned();
+        self.questions.send(Question { verbs, reply }).map_err(|_| gone())?;
+        answered.await.map_err(|_| gone())?
+    }
+}
+
+async fn answer(pods: &Api<Pod>, pod: &str, questions: Vec<Question>) {
+    let verbs: Vec<&Verb> = questions.iter().flat_map(|question| &question.verbs).collect();
+    let asked = verbs.len();
+    let input: String = verbs.iter().enumerate().map(|(id, verb)| verb.line(id) + "\n").collect::<String>() + "\n";
+    let answers = match timeout(EXEC_WITHIN, exec(pods, pod, input)).await {
+        Ok(output) => output.and_then(|output| batch::answers(&output, asked)),
+        Err(_) => Err(format!("no end of the exec within {} s", EXEC_WITHIN.as_secs())),
+    };
+    let mut answers = answers.map(Vec::into_iter).map_err(|why| format!("the exec into {pod} broke: {why}"));
+    for Question { verbs, reply } in questions {
+        let share = answers.as_mut().map(|all| all.by_ref().take(verbs.len()).collect()).map_err(|why| why.clone());
+        // A scenario that has gone away since does not wait for its answer.
+        let _ = reply.send(share);
+    }
+}
+
+async fn exec(pods: &Api<Pod>, pod: &str, input: String) -> Result<String, String> {
+    let params = AttachParams::default().stdin(true).max_stdin_buf_size(PIPE).max_stdout_buf_size(PIPE);
+    let mut process = pods.exec(pod, ["/agent/agent", "batch"], &params).await.map_err(|error| chain(&error))?;
+    let pipes = (process.stdin(), process.stdout(), process.stderr(), process.take_status());
+    let (Some(mut stdin), Some(mut stdout), Some(mut stderr), Some(status)) = pipes else {
+        return Err("the exec came without its streams".into());
+    };
+    let (mut output, mut complaint) = (Vec::new(), Vec::new());
+    // The streams are read while the status is awaited: an unread pipe would hold the agent back.
+    let (wrote, read, _, status) = tokio::join!(
+        async {
+            stdin.write_all(input.as_bytes()).await?;
+            stdin.flush().await
+        },
+        stdout.read_to_end(&mut output),
+        stderr.read_to_end(&mut complaint),
+        status,
+    );
+    wrote.map_err(|error| format!("cannot write to the agent: {error}"))?;
+    read.map_err(|error| format!("cannot read from the agent: {error}"))?;
+    match status {
+        Some(status) if status.status.as_deref() == Some("Success") => Ok(String::from_utf8_lossy(&output).into_owned()),
+        Some(status) => {
+            let complaint = String::from_utf8_lossy(&complaint);
+            Err([status.message.as_deref().unwrap_or("no reason given"), complaint.trim()].join(" ").trim().to_owned())
+        }
+        None => Err("the stream ended without a status".into()),
+    }
+}

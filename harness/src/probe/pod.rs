@@ -1,0 +1,156 @@
+//! The agent's pod: passes the restricted Pod Security Standard, holds no token, asks for next to nothing, ends by itself.
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::Pod;
+use serde_json::json;
+
+/// Seconds after which the kubelet ends an agent that nobody has taken away.
+pub const DEADLINE_S: u32 = 1800;
+
+/// Ports every agent listens on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listening {
+    /// TCP, answering with one line of HTTP.
+    pub tcp: &'static [u16],
+    /// UDP, echoing.
+    pub udp: &'static [u16],
+}
+
+/// What an agent's pod is made from.
+#[derive(Clone, Debug)]
+pub struct AgentPod<'a> {
+    /// Pod name.
+    pub name: &'a str,
+    /// Namespace.
+    pub namespace: &'a str,
+    /// The node it must run on.
+    pub node: &'a str,
+    /// That node's architecture, as Go spells it.
+    pub architecture: &'a str,
+    /// An image that the node already has; only its filesystem's existence matters.
+    pub image: &'a str,
+    /// Whether the image may be pulled: only where the user has named it.
+    pub pull: bool,
+    /// The ConfigMap that carries the agent, name and uid: the pod's controller, so that no other adopts the pod.
+    pub carrier: (&'a str, &'a str),
+    /// What every object of the run carries.
+    pub labels: &'a BTreeMap<String, String>,
+    /// ... and this too.
+    pub annotations: &'a BTreeMap<String, String>,
+    /// Ports.
+    pub listening: Listening,
+}
+
+impl AgentPod<'_> {
+    /// The manifest.
+    ///
+    /// # Errors
+    /// Where the parts do not make a pod: a bug, reported rather than hidden.
+    pub fn manifest(&self) -> Result<Pod, serde_json::Error> {
+        let tcp = self.listening.tcp.iter().map(|port| format!("tcp:{port}"));
+        let udp = self.listening.udp.iter().map(|port| format!("udp:{port}"));
+        let args: Vec<String> = ["serve".to_owned()].into_iter().chain(tcp).chain(udp).collect();
+        let mut manifest = json!({
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {
+                "name": self.name,
+                "namespace": self.namespace,
+                "labels": self.labels,
+                "annotations": self.annotations,
+                "ownerReferences": [{
+                    "apiVersion": "v1", "kind": "ConfigMap", "name": self.carrier.0, "uid": self.carrier.1, "controller": true,
+                }],
+            },
+            "spec": {
+                "activeDeadlineSeconds": DEADLINE_S,
+                "terminationGracePeriodSeconds": 1,
+                "restartPolicy": "Never",
+                // Never true: a pod that is never Ready is in no Service's endpoints, whatever its selector.
+                "readinessGates": [{ "conditionType": "oke-conformance/never-ready" }],
+                "affinity": { "nodeAffinity": { "requiredDuringSchedulingIgnoredDuringExecution": {
+                    // As a DaemonSet does it: by name, through the scheduler, taints respected.
+                    "nodeSelectorTerms": [{ "matchFields": [{ "key": "metadata.name", "operator": "In", "values": [self.node] }] }],
+                } } },
+                "containers": [{
+                    "command": ["/agent/agent"],
+                    "args": args,
+                    "volumeMounts": [{ "name": "agent", "mountPath": "/agent", "readOnly": true }],
+                }],
+                "volumes": [{ "name": "agent", "configMap": {
+                    "name": self.carrier.0, "defaultMode": 0o555,
+                    "items": [{ "key": self.architecture, "path": "agent" }],
+                } }],
+            },
+        });
+        harmless(&mut manifest, self.image);
+        manifest["spec"]["containers"][0]["imagePullPolicy"] = if self.pull { "IfNotPresent" } else { "Never" }.into();
+        serde_json::from_value(manifest)
+    }
+}
+
+/// A pod with nothing to object to, never to be run: what admission attempts start from.
+///
+/// # Errors
+/// As [`AgentPod::manifest`].
+pub fn plain(name: &str, namespace: &str, image: &str, labels: &BTreeMap<String, String>) -> Result<Pod, serde_json::Error> {
+    let mut manifest = json!({
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": { "name": name, "namespace": namespace, "labels": labels },
+        "spec": { "containers": [{}] },
+    });
+    harmless(&mut manifest, image);
+    serde_json::from_value(manifest)
+}
+
+/// Every field that the restricted standard asks for, and small, equal requests and limits.
+fn harmless(manifest: &mut serde_json::Value, image: &str) {
+    let spec = &mut manifest["spec"];
+    spec["automountServiceAccountToken"] = false.into();
+    spec["enableServiceLinks"] = false.into();
+    spec["securityContext"] = json!({
+        "runAsNonRoot": true, "runAsUser": 65532, "runAsGroup": 65532, "seccompProfile": { "type": "RuntimeDefault" },
+    });
+    let container = &mut spec["containers"][0];
+    container["name"] = "agent".into();
+    container["image"] = image.into();
+    container["resources"] = json!({
+        "requests": { "cpu": "10m", "memory": "16Mi" }, "limits": { "cpu": "100m", "memory": "16Mi" },
+    });
+    container["securityContext"] = json!({
+        "allowPrivilegeEscalation": false, "readOnlyRootFilesystem": true, "capabilities": { "drop": ["ALL"] },
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn labels() -> BTreeMap<String, String> {
+        [("oke-conformance/run".to_owned(), "r1".to_owned())].into()
+    }
+
+    #[test]
+    fn an_agent_is_bounded_unprivileged_and_never_ready() {
+        let pod = AgentPod {
+            name: "oke-conformance-r1-0",
+            namespace: "tenant-a",
+            node: "worker",
+            architecture: "amd64",
+            image: "registry.k8s.io/pause@sha256:0000",
+            pull: false,
+            carrier: ("oke-conformance-agent-r1", "uid-1"),
+            labels: &labels(),
+            annotations: &[("oke-conformance/expires".to_owned(), "2026-01-01T00:00:00Z".to_owned())].into(),
+            listening: Listening { tcp: &[8080, 44134], udp: &[8080] },
+        };
+        insta::assert_snapshot!(serde_json::to_string_pretty(&pod.manifest().unwrap()).unwrap());
+    }
+
+    #[test]
+    fn a_plain_pod_has_nothing_to_object_to() {
+        let pod = plain("p", "tenant-a", "registry.k8s.io/pause@sha256:0000", &labels()).unwrap();
+        insta::assert_snapshot!(serde_json::to_string_pretty(&pod).unwrap());
+    }
+}

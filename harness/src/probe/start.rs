@@ -1,0 +1,188 @@
+//! Starting agents, each when it is first needed and once for all scenarios.
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use k8s_openapi::ByteString;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use kube::Client;
+use kube::api::Api;
+use kube::core::ObjectMeta;
+use kube::runtime::wait::{Condition, await_condition};
+use tokio::sync::OnceCell;
+use tokio::time::timeout;
+
+use crate::probe::exec::Line;
+use crate::probe::pod::{AgentPod, Listening};
+use crate::probe::{Probe, agent};
+use crate::record::NodeFacts;
+use crate::sandbox::{Sandbox, told};
+
+/// A pod that does not run by then never will.
+const RUNNING_WITHIN: Duration = Duration::from_secs(60);
+
+/// The image that agents are started from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AgentImage {
+    /// Reference by digest.
+    pub reference: String,
+    /// Whether a node may pull it: only where the user named it.
+    pub pull: bool,
+}
+
+type Started = Arc<OnceCell<Result<Arc<Probe>, String>>>;
+type Carried = Arc<OnceCell<Result<(String, String), String>>>;
+
+/// The run's agents by namespace and node.
+pub struct Probes {
+    client: Client,
+    image: Result<AgentImage, String>,
+    listening: Listening,
+    started: Mutex<HashMap<(String, String), Started>>,
+    carried: Mutex<HashMap<String, Carried>>,
+}
+
+impl Probes {
+    /// No agent yet. `image` may be an error: then every start is, with its words.
+    pub fn new(client: Client, image: Result<AgentImage, String>, listening: Listening) -> Self {
+        Self { client, image, listening, started: Mutex::default(), carried: Mutex::default() }
+    }
+
+    /// The image, for pods that are never to run.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn image(&self) -> Result<&AgentImage, String> {
+        self.image.as_ref().map_err(Clone::clone)
+    }
+
+    /// The agent in `namespace` on `node`, started if it is not there yet.
+    ///
+    /// # Errors
+    /// Why it does not run; the same for everybody who asks.
+    pub async fn get(&self, sandbox: &Sandbox, namespace: &str, node: &NodeFacts) -> Result<Arc<Probe>, String> {
+        let key = (namespace.to_owned(), node.name.clone());
+        let cell = self.started.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).entry(key).or_default().clone();
+        cell.get_or_init(|| async { self.start(sandbox, namespace, node).await.map(Arc::new) }).await.clone()
+    }
+
+    async fn start(&self, sandbox: &Sandbox, namespace: &str, node: &NodeFacts) -> Result<Probe, String> {
+        let image = self.image()?;
+        let carrier = self.carrier(sandbox, namespace).await?;
+        let name = format!("oke-conformance-{}-{:08x}", sandbox.run, fnv(&node.name));
+        let pod = AgentPod {
+            name: &name,
+            namespace,
+            node: &node.name,
+            architecture: &node.architecture,
+            image: &image.reference,
+            pull: image.pull,
+            carrier: (&carrier.0, &carrier.1),
+            labels: &sandbox.labels(),
+            annotations: sandbox.annotations(),
+            listening: self.listening,
+        };
+        let what = format!("the probe in {namespace} on {}", node.name);
+        let manifest = pod.manifest().map_err(|error| format!("{what} cannot be written down: {error}"))?;
+        sandbox.make(namespace, &manifest).await.map_err(|error| format!("{what} was refused: {}", told(&error)))?;
+        let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
+        let settled = timeout(RUNNING_WITHIN, await_condition(pods.clone(), &name, Settled)).await;
+        let pod = match settled {
+            Ok(Ok(pod)) => pod.ok_or_else(|| format!("{what} was deleted before it ran"))?,
+            Ok(Err(error)) => return Err(format!("{what} cannot be watched: {error}")),
+            Err(_) => {
+                let pod = pods.get_opt(&name).await.ok().flatten();
+                let why = pod.as_ref().and_then(waiting_for).unwrap_or_else(|| "no reason given".into());
+                return Err(format!("{what} did not run within {} s: {why}", RUNNING_WITHIN.as_secs()));
+            }
+        };
+        match standing(&pod) {
+            Standing::Running => {}
+            Standing::Stuck(why) => return Err(format!("{what} does not run: {why}")),
+            Standing::Starting => return Err(format!("{what} does not run yet")),
+        }
+        let address = pod.status.as_ref().and_then(|status| status.pod_ip.as_deref()).unwrap_or_default();
+        let address = address.parse().map_err(|_| format!("{what} has no address"))?;
+        let line = Line::open(self.client.clone(), namespace, &name);
+        Ok(Probe { namespace: namespace.into(), node: node.name.clone(), address, line })
+    }
+
+    /// The ConfigMap with the agent's binaries, name and uid: one a namespace.
+    async fn carrier(&self, sandbox: &Sandbox, namespace: &str) -> Result<(String, String), String> {
+        let cell = self.carried.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).entry(namespace.to_owned()).or_default().clone();
+        cell.get_or_init(|| async {
+            let name = format!("oke-conformance-{}", sandbox.run);
+            let binaries: BTreeMap<String, ByteString> = ["amd64", "arm64"]
+                .into_iter()
+                .filter_map(|architecture| Some((architecture.to_owned(), ByteString(agent::binary(architecture)?.to_vec()))))
+                .collect();
+            let carrier = ConfigMap {
+                metadata: ObjectMeta {
+                    name: Some(name.clone()),
+                    namespace: Some(namespace.to_owned()),
+                    labels: Some(sandbox.labels()),
+                    annotations: Some(sandbox.annotations().clone()),
+                    ..ObjectMeta::default()
+                },
+                binary_data: Some(binaries),
+                immutable: Some(true),
+                ..ConfigMap::default()
+            };
+            let made = sandbox.make(namespace, &carrier).await;
+            let made = made.map_err(|error| format!("the agent cannot be carried into {namespace}: {}", told(&error)))?;
+            Ok((name, made.metadata.uid.unwrap_or_default()))
+        })
+        .await
+        .clone()
+    }
+}
+
+/// Node names do not fit into pod names; a short hash does. Same name, same hash, so that a pod can be found again.
+fn fnv(text: &str) -> u32 {
+    text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
+}
+
+enum Standing {
+    Starting,
+    Running,
+    Stuck(String),
+}
+
+struct Settled;
+
+impl Condition<Pod> for Settled {
+    fn matches_object(&self, pod: Option<&Pod>) -> bool {
+        pod.is_some_and(|pod| !matches!(standing(pod), Standing::Starting))
+    }
+}
+
+fn standing(pod: &Pod) -> Standing {
+    let Some(status) = &pod.status else { return Standing::Starting };
+    if matches!(status.phase.as_deref(), Some("Failed" | "Succeeded")) {
+        let why = status.message.clone().or_else(|| status.reason.clone()).unwrap_or_else(|| "it ended at once".into());
+        return Standing::Stuck(why);
+    }
+    let state = status.container_statuses.iter().flatten().next().and_then(|container| container.state.as_ref());
+    if let Some(waiting) = state.and_then(|state| state.waiting.as_ref()) {
+        let reason = waiting.reason.clone().unwrap_or_default();
+        let message = waiting.message.clone().unwrap_or_default();
+        // These do not heal by waiting; ContainerCreating does.
+        let stuck = match reason.as_str() {
+            "ErrImageNeverPull" => "the image is not on the node; name one that every node has with --agent-image",
+            "ErrImagePull" | "ImagePullBackOff" | "InvalidImageName" => "the image cannot be pulled; name one that can be with --agent-image",
+            "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" | "CrashLoopBackOff" => "the container cannot be started",
+            _ => return Standing::Starting,
+        };
+        return Standing::Stuck(format!("{reason}: {stuck} ({message})"));
+    }
+    let running = state.is_some_and(|state| state.running.is_some());
+    if running && status.pod_ip.is_some() { Standing::Running } else { Standing::Starting }
+}
+
+/// What a pod that does not start waits for, in the cluster's own words.
+fn waiting_for(pod: &Pod) -> Option<String> {
+    let status = pod.status.as_ref()?;
+    let condition = status.conditions.iter().flatten().find(|condition| condition.type_ == "PodScheduled" && condition.status == "False");
+    let waiting = status.container_statuses.iter().flatten().find_map(|container| container.state.as_ref()?.waiting.as_ref()?.reason.clone());
+    condition.and_then(|condition| condition.message.clone()).or(waiting).or_else(|| status.phase.clone())
+}

@@ -1,0 +1,274 @@
+//! What a run makes in the cluster, and its way out again.
+//!
+//! Every object carries the run's id as a label, an owner and an expiry; the run's own namespaces hold most of them. Sweeping is by
+//! label alone, so nothing else is ever touched.
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Debug;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod};
+use k8s_openapi::jiff::{SignedDuration, Timestamp};
+use kube::api::{Api, DeleteParams, ListParams, PostParams};
+use kube::core::NamespaceResourceScope;
+use kube::{Client, Error, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use tokio::sync::OnceCell;
+use tokio::time::sleep;
+
+use crate::attempt::api::chain;
+use crate::verdict::NoVerdict;
+
+/// The label that every object of a run carries; its value is the run's id.
+pub const RUN: &str = "oke-conformance/run";
+/// The annotation that says until when an object may stand, RFC 3339.
+pub const EXPIRES: &str = "oke-conformance/expires";
+/// The annotation that says who started the run.
+pub const OWNER: &str = "oke-conformance/owner";
+/// A run's objects may be swept by anybody after this time.
+const LIFETIME: SignedDuration = SignedDuration::from_mins(30);
+/// A sweep that has not finished by then says what is left.
+const SWEEP_WITHIN: Duration = Duration::from_secs(60);
+
+/// The run's objects.
+pub struct Sandbox {
+    /// The run's id.
+    pub run: String,
+    client: Client,
+    annotations: BTreeMap<String, String>,
+    outside: OnceCell<String>,
+    quota: OnceCell<String>,
+    touched: Mutex<BTreeSet<String>>,
+    own: Mutex<BTreeSet<String>>,
+    closed: AtomicBool,
+}
+
+impl Sandbox {
+    /// A sandbox with nothing in it yet. `owner` tells a reader of the cluster whom to ask.
+    pub fn new(client: Client, owner: &str) -> Self {
+        let expires = Timestamp::now().saturating_add(LIFETIME).unwrap_or(Timestamp::MAX);
+        let expires = expires.round(k8s_openapi::jiff::Unit::Second).unwrap_or(expires);
+        // A hasher's random keys are this program's only need for randomness.
+        let run = format!("{:010x}", RandomState::new().hash_one(std::process::id()) >> 24);
+        Self {
+            run,
+            client,
+            annotations: [(EXPIRES.to_owned(), expires.to_string()), (OWNER.to_owned(), owner.to_owned())].into(),
+            outside: OnceCell::new(),
+            quota: OnceCell::new(),
+            touched: Mutex::default(),
+            own: Mutex::default(),
+            closed: AtomicBool::new(false),
+        }
+    }
+
+    /// What every object carries.
+    pub fn labels(&self) -> BTreeMap<String, String> {
+        [(RUN.to_owned(), self.run.clone()), ("app.kubernetes.io/managed-by".to_owned(), "oke-conformance".to_owned())].into()
+    }
+
+    /// ... and this too.
+    pub fn annotations(&self) -> &BTreeMap<String, String> {
+        &self.annotations
+    }
+
+    /// The run's own namespace, which no policy of the cluster's users selects: where controls are tried from. Made when first asked for.
+    ///
+    /// # Errors
+    /// A sentence where the namespace cannot be made.
+    pub async fn outside(&self) -> Result<&str, String> {
+        self.outside.get_or_try_init(|| self.make_namespace("")).await.map(String::as_str)
+    }
+
+    /// A second one, for a quota that must not bound the probes.
+    ///
+    /// # Errors
+    /// As [`Sandbox::outside`].
+    pub async fn for_quota(&self) -> Result<&str, String> {
+        self.quota.get_or_try_init(|| self.make_namespace("-quota")).await.map(String::as_str)
+    }
+
+    async fn make_namespace(&self, suffix: &str) -> Result<String, String> {
+        let name = format!("oke-conformance-{}{suffix}", self.run);
+        let mut labels = self.labels();
+        labels.insert("pod-security.kubernetes.io/enforce".into(), "restricted".into());
+        let namespace = json!({ "metadata": { "name": name, "labels": labels, "annotations": self.annotations } });
+        let namespace: Namespace = serde_json::from_value(namespace).map_err(|error| error.to_string())?;
+        self.open()?;
+        self.own.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(name.clone());
+        let made = Api::<Namespace>::all(self.client.clone()).create(&PostParams::default(), &namespace).await;
+        made.map_err(|error| format!("cannot make namespace {name}: {}", told(&error)))?;
+        Ok(name)
+    }
+
+    /// Makes an object that carries the run's labels in any namespace, and remembers where to sweep.
+    ///
+    /// # Errors
+    /// The API server's own words.
+    pub async fn make<K>(&self, namespace: &str, object: &K) -> Result<K, Error>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + serde::Serialize + Debug,
+    {
+        self.open().map_err(|why| Error::Service(why.into()))?;
+        self.touched.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(namespace.to_owned());
+        Api::<K>::namespaced(self.client.clone(), namespace).create(&PostParams::default(), object).await
+    }
+
+    fn open(&self) -> Result<(), String> {
+        if self.closed.load(Ordering::SeqCst) { Err("the run is ending".into()) } else { Ok(()) }
+    }
+
+    /// Takes away everything the run has made and waits until it is gone. Nothing can be made afterwards.
+    ///
+    /// # Errors
+    /// Names what is left, and how to take it away by hand.
+    pub async fn sweep(&self) -> Result<(), String> {
+        self.closed.store(true, Ordering::SeqCst);
+        let touched = self.touched.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
+        let own = self.own.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
+        sweep(&self.client, &format!("{RUN}={}", self.run), touched.into_iter().collect(), own.into_iter().collect()).await
+    }
+}
+
+/// Takes away what runs that have expired left behind: `kill -9`, a lost machine.
+///
+/// # Errors
+/// Where the cluster cannot be listed, or something does not go.
+pub async fn sweep_expired(client: &Client) -> Result<usize, String> {
+    sweep_runs(client, expired).await
+}
+
+/// Takes away what any run has left behind, expired or not.
+///
+/// # Errors
+/// As [`sweep_expired`].
+pub async fn sweep_all(client: &Client) -> Result<usize, String> {
+    sweep_runs(client, |_| true).await
+}
+
+fn expired(annotations: &BTreeMap<String, String>) -> bool {
+    // What carries the label but no readable expiry was not made by a run: not ours to judge.
+    annotations.get(EXPIRES).and_then(|expires| expires.parse::<Timestamp>().ok()).is_some_and(|expires| expires < Timestamp::now())
+}
+
+async fn sweep_runs(client: &Client, doomed: fn(&BTreeMap<String, String>) -> bool) -> Result<usize, String> {
+    let labelled = ListParams::default().labels(RUN);
+    let (namespaces, pods, carriers) = tokio::join!(
+        async { Api::<Namespace>::all(client.clone()).list_metadata(&labelled).await },
+        async { Api::<Pod>::all(client.clone()).list_metadata(&labelled).await },
+        async { Api::<ConfigMap>::all(client.clone()).list_metadata(&labelled).await },
+    );
+    let cannot = |error: Error| format!("cannot look for leftovers of earlier runs: {}", told(&error));
+    let mut runs: BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)> = BTreeMap::new();
+    for namespace in namespaces.map_err(cannot)?.items.iter().filter(|object| doomed(object.annotations())) {
+        if let Some(run) = namespace.labels().get(RUN) {
+            runs.entry(run.clone()).or_default().1.insert(namespace.name_any());
+        }
+    }
+    let pods = pods.map_err(cannot)?.items.into_iter().map(|object| object.metadata);
+    let carriers = carriers.map_err(cannot)?.items.into_iter().map(|object| object.metadata);
+    for object in pods.chain(carriers) {
+        let run = object.labels.as_ref().and_then(|labels| labels.get(RUN)).cloned();
+        if let (Some(run), Some(namespace), true) = (run, object.namespace, doomed(&object.annotations.unwrap_or_default())) {
+            runs.entry(run).or_default().0.insert(namespace);
+        }
+    }
+    let count = runs.len();
+    for (run, (touched, own)) in runs {
+        sweep(client, &format!("{RUN}={run}"), touched.into_iter().collect(), own.into_iter().collect()).await?;
+    }
+    Ok(count)
+}
+
+async fn sweep(client: &Client, selector: &str, touched: Vec<String>, own: Vec<String>) -> Result<(), String> {
+    let deadline = Instant::now() + SWEEP_WITHIN;
+    let params = ListParams::default().labels(selector);
+    let mut last = String::new();
+    while Instant::now() < deadline {
+        match sweep_once(client, &params, &touched, &own).await {
+            Ok(0) => return Ok(()),
+            Ok(left) => last = format!("{left} objects are still there"),
+            Err(error) => last = told(&error),
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+    Err(format!("the sweep did not finish within {} s: {last}; take away by hand what carries the label {selector}", SWEEP_WITHIN.as_secs()))
+}
+
+/// Deletes, then counts what is left: a creation that was under way when the run ended shows up in a later round.
+async fn sweep_once(client: &Client, params: &ListParams, touched: &[String], own: &[String]) -> Result<usize, Error> {
+    let at_once = DeleteParams::default().grace_period(1);
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    let rounds = touched.iter().map(|namespace| {
+        let (params, at_once) = (params.clone(), at_once.clone());
+        let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
+        let carriers: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
+        async move {
+            // Pods first: once their carrier is gone the garbage collector would race us for them.
+            let left = clear(&pods, &params, &at_once).await?;
+            Ok::<_, Error>(left + clear(&carriers, &params, &DeleteParams::default()).await?)
+        }
+    });
+    let mut left: usize = futures::future::try_join_all(rounds).await?.into_iter().sum();
+    for name in own {
+        if let Some(namespace) = namespaces.get_opt(name).await? {
+            left += 1;
+            if namespace.metadata.deletion_timestamp.is_none() {
+                let _ = namespaces.delete(name, &DeleteParams::default()).await?;
+            }
+        }
+    }
+    Ok(left)
+}
+
+async fn clear<K>(api: &Api<K>, params: &ListParams, how: &DeleteParams) -> Result<usize, Error>
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
+{
+    let found = match api.list_metadata(params).await {
+        Ok(list) => list.items,
+        // The namespace has been deleted by its owner in the meantime.
+        Err(Error::Api(status)) if status.code == 404 => return Ok(0),
+        Err(error) => return Err(error),
+    };
+    if found.iter().any(|object| object.metadata.deletion_timestamp.is_none()) {
+        let _ = api.delete_collection(how, params).await?;
+    }
+    Ok(found.len())
+}
+
+/// The API server's own words, or the error's.
+pub(crate) fn told(error: &Error) -> String {
+    match error {
+        Error::Api(status) => status.message.clone(),
+        other => chain(other),
+    }
+}
+
+impl From<Error> for NoVerdict {
+    fn from(error: Error) -> Self {
+        Self::Inconclusive(told(&error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::past("2020-01-01T00:00:00Z", true)]
+    #[case::future("2999-01-01T00:00:00Z", false)]
+    #[case::unreadable("soon", false)]
+    fn only_what_says_that_it_has_expired_has(#[case] expires: &str, #[case] expected: bool) {
+        assert_eq!(expired(&[(EXPIRES.to_owned(), expires.to_owned())].into()), expected);
+    }
+
+    #[test]
+    fn what_has_no_expiry_is_left_alone() {
+        assert!(!expired(&BTreeMap::new()));
+    }
+}

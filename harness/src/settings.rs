@@ -1,0 +1,92 @@
+//! `conformance.toml`: what a cluster is called here, and what of it is in scope.
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use serde::Deserialize;
+
+/// The file's name, looked for in the working directory and its parents.
+pub const FILE: &str = "conformance.toml";
+
+/// One cluster's entry.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct ClusterSettings {
+    /// The kubeconfig's context; the entry's own name where it is left out.
+    pub context: Option<String>,
+    /// A kubeconfig other than `$KUBECONFIG` or `~/.kube/config`; relative to this file.
+    pub kubeconfig: Option<PathBuf>,
+    /// Globs over namespaces; all but `kube-*` where none is given.
+    #[serde(default)]
+    pub namespaces: Vec<String>,
+    /// The service account that deploys in each namespace: who attempts to create pods there.
+    pub deployer: Option<String>,
+    /// The image that probes are started from, by digest; found on the nodes where it is left out.
+    pub agent_image: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    #[serde(default)]
+    cluster: BTreeMap<String, ClusterSettings>,
+}
+
+/// The entry of `name`, from the nearest [`FILE`] at or above `from`; `None` where there is no file or no such entry.
+///
+/// # Errors
+/// One sentence where the file cannot be read: its path, the line, what was expected.
+pub fn find(from: &Path, name: &str) -> Result<Option<ClusterSettings>> {
+    let Some(path) = from.ancestors().map(|folder| folder.join(FILE)).find(|path| path.is_file()) else { return Ok(None) };
+    let text = std::fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))?;
+    let file = parse(&text).with_context(|| format!("{} cannot be used", path.display()))?;
+    let mut entry = file.cluster.get(name).cloned();
+    if let (Some(ClusterSettings { kubeconfig: Some(kubeconfig), .. }), Some(folder)) = (&mut entry, path.parent()) {
+        *kubeconfig = folder.join(&*kubeconfig);
+    }
+    Ok(entry)
+}
+
+fn parse(text: &str) -> Result<File> {
+    match toml::from_str(text) {
+        Ok(file) => Ok(file),
+        Err(error) => {
+            let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+            bail!("line {line}: {}", error.message().lines().next().unwrap_or_default())
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[test]
+    fn an_entry_names_context_and_scope() {
+        let file = parse("[cluster.prod]\ncontext = \"c1\"\nnamespaces = [\"team-*\"]\n").unwrap();
+        let expected = ClusterSettings { context: Some("c1".into()), namespaces: vec!["team-*".into()], ..ClusterSettings::default() };
+        assert_eq!(file.cluster["prod"], expected);
+    }
+
+    #[rstest]
+    #[case::typo("[cluster.prod]\n\nnamespace = []\n", "line 3: unknown field `namespace`, expected one of `context`, `kubeconfig`, `namespaces`, `deployer`, `agent-image`")]
+    #[case::wrong_table("[clusters.prod]\n", "line 1: unknown field `clusters`, expected `cluster`")]
+    #[case::wrong_type("[cluster.prod]\nnamespaces = \"a\"\n", "line 2: invalid type: string \"a\", expected a sequence")]
+    #[case::no_toml("[cluster", "line 1: unclosed table, expected `]`")]
+    fn mistakes_are_named_with_their_line(#[case] text: &str, #[case] expected: &str) {
+        assert_eq!(parse(text).unwrap_err().to_string(), expected);
+    }
+
+    #[test]
+    fn the_nearest_file_above_counts() {
+        let root = std::env::temp_dir().join(format!("oke-conformance-settings-{}", std::process::id()));
+        let inner = root.join("a/b");
+        std::fs::create_dir_all(&inner).unwrap();
+        std::fs::write(root.join(FILE), "[cluster.x]\nkubeconfig = \"k\"\n").unwrap();
+        let found = find(&inner, "x").unwrap().unwrap();
+        let none = find(&inner, "y").unwrap();
+        std::fs::remove_dir_all(&root).unwrap();
+        assert_eq!((found.kubeconfig, none), (Some(root.join("k")), None));
+    }
+}

@@ -1,0 +1,83 @@
+//! A verdict, and what it takes to reach one.
+//!
+//! A scenario cannot write a denial down by itself: a [`Verdict`] comes from an attempt in [`crate::attempt`], which asks for the
+//! guards that are expected and for the control before it can be awaited.
+use std::fmt;
+
+use crate::record::Outcome;
+use crate::scenario::Guard;
+
+/// What became of one cell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    pub(crate) outcome: Outcome,
+    pub(crate) denied_after_ms: Option<u64>,
+}
+
+impl Verdict {
+    pub(crate) fn denied(guard: Guard, evidence: String, control: Control, after_ms: u64) -> Self {
+        let outcome = Outcome::Denied { guard, evidence, control: control.0 };
+        Self { outcome, denied_after_ms: Some(after_ms) }
+    }
+
+    pub(crate) fn allowed(evidence: impl Into<String>) -> Self {
+        Self { outcome: Outcome::Allowed { evidence: evidence.into() }, denied_after_ms: None }
+    }
+
+    /// What became of it.
+    pub fn outcome(&self) -> &Outcome {
+        &self.outcome
+    }
+}
+
+/// What proved, moments apart, that the attempt could have worked. Only attempts make one.
+#[derive(Clone, Debug)]
+pub(crate) struct Control(String);
+
+impl Control {
+    pub(crate) fn proved(by: impl Into<String>) -> Self {
+        Self(by.into())
+    }
+}
+
+/// Why there is no verdict: the `?` of a scenario.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NoVerdict {
+    /// Nothing was proved either way.
+    Inconclusive(String),
+    /// The question does not arise here.
+    NotApplicable(String),
+}
+
+impl NoVerdict {
+    /// Nothing was proved; `why` says what is missing and what to do.
+    pub fn inconclusive(why: impl Into<String>) -> Self {
+        Self::Inconclusive(why.into())
+    }
+
+    /// The question does not arise on this cluster.
+    pub fn not_applicable(why: impl Into<String>) -> Self {
+        Self::NotApplicable(why.into())
+    }
+}
+
+impl fmt::Display for NoVerdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inconclusive(why) | Self::NotApplicable(why) => f.write_str(why),
+        }
+    }
+}
+
+/// What a scenario's function returns.
+pub type Attempted = Result<Verdict, NoVerdict>;
+
+impl From<NoVerdict> for Verdict {
+    fn from(none: NoVerdict) -> Self {
+        let outcome = match none {
+            NoVerdict::Inconclusive(why) => Outcome::Inconclusive { why },
+            NoVerdict::NotApplicable(why) => Outcome::NotApplicable { why },
+        };
+        Self { outcome, denied_after_ms: None }
+    }
+}

@@ -1,0 +1,101 @@
+//! What gives a Kubernetes Dashboard away, and what exposes it.
+use std::collections::BTreeMap;
+
+use k8s_openapi::api::core::v1::{Pod, Service};
+use k8s_openapi::api::networking::v1::{Ingress, IngressBackend};
+use kube::ResourceExt;
+
+/// Whether a pod is a Dashboard: by the labels of its releases (1.x, 2.x, 7.x) or by its image.
+pub fn is_pod(pod: &Pod) -> bool {
+    let images = pod.spec.iter().flat_map(|spec| &spec.containers).filter_map(|container| container.image.as_deref());
+    is_labelled(pod.labels()) || images.into_iter().any(is_image)
+}
+
+fn is_labelled(labels: &BTreeMap<String, String>) -> bool {
+    let is = |key: &str, value: &str| labels.get(key).is_some_and(|found| found == value);
+    is("k8s-app", "kubernetes-dashboard") || is("app.kubernetes.io/part-of", "kubernetes-dashboard") || is("app.kubernetes.io/name", "kubernetes-dashboard")
+}
+
+/// `kubernetesui/dashboard:v2.7.0`, `k8s.gcr.io/kubernetes-dashboard-amd64:v1.10.1`.
+fn is_image(image: &str) -> bool {
+    let name = image.split('@').next().unwrap_or_default();
+    name.contains("kubernetes-dashboard") || name.contains("kubernetesui/dashboard")
+}
+
+/// Whether a Service leads to a Dashboard: by name, by label, or because it selects one in its namespace.
+pub fn is_service(service: &Service, dashboards: &[Pod]) -> bool {
+    let selector = service.spec.as_ref().and_then(|spec| spec.selector.clone()).unwrap_or_default();
+    let selects = |pod: &Pod| {
+        let all = selector.iter().all(|(key, value)| pod.labels().get(key) == Some(value));
+        !selector.is_empty() && pod.namespace() == service.namespace() && all
+    };
+    service.name_any().starts_with("kubernetes-dashboard") || is_labelled(service.labels()) || dashboards.iter().any(selects)
+}
+
+/// How a Service can be reached from outside the cluster; `None` where it cannot.
+pub fn exposure(service: &Service) -> Option<String> {
+    let spec = service.spec.as_ref()?;
+    let ports: Vec<String> = spec.ports.iter().flatten().filter_map(|port| port.node_port).map(|port| port.to_string()).collect();
+    match spec.type_.as_deref() {
+        Some("NodePort") => Some(format!("as NodePort {}", ports.join(", "))),
+        Some("LoadBalancer") => Some(format!("as LoadBalancer, NodePort {}", ports.join(", "))),
+        _ => {
+            let addresses = spec.external_ips.clone().unwrap_or_default();
+            (!addresses.is_empty()).then(|| format!("by externalIPs {}", addresses.join(", ")))
+        }
+    }
+}
+
+/// The Services that an Ingress leads to.
+pub fn backends(ingress: &Ingress) -> Vec<String> {
+    let Some(spec) = &ingress.spec else { return Vec::new() };
+    let paths = spec.rules.iter().flatten().filter_map(|rule| rule.http.as_ref()).flat_map(|http| &http.paths);
+    let backends = spec.default_backend.iter().chain(paths.map(|path| &path.backend));
+    backends.filter_map(|backend: &IngressBackend| backend.service.as_ref()).map(|service| service.name.clone()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+    use serde_json::{Value, json};
+
+    #[rstest]
+    #[case::old(json!({ "metadata": { "labels": { "k8s-app": "kubernetes-dashboard" } } }), true)]
+    #[case::helm(json!({ "metadata": { "labels": { "app.kubernetes.io/part-of": "kubernetes-dashboard" } } }), true)]
+    #[case::image(json!({ "spec": { "containers": [{ "name": "a", "image": "docker.io/kubernetesui/dashboard:v2.7.0" }] } }), true)]
+    #[case::other(json!({ "metadata": { "labels": { "app": "dashboard" } }, "spec": { "containers": [{ "name": "a", "image": "grafana/grafana:1" }] } }), false)]
+    fn which_pod(#[case] pod: Value, #[case] expected: bool) {
+        assert_eq!(is_pod(&serde_json::from_value(pod).unwrap()), expected);
+    }
+
+    #[rstest]
+    #[case::name("kubernetes-dashboard", json!({}), "x", true)]
+    #[case::selector("web", json!({ "selector": { "a": "b" } }), "x", true)]
+    #[case::elsewhere("web", json!({ "selector": { "a": "b" } }), "y", false)]
+    #[case::selects_nothing("web", json!({ "selector": {} }), "x", false)]
+    fn which_service(#[case] name: &str, #[case] spec: Value, #[case] namespace: &str, #[case] expected: bool) {
+        let pod: Pod = serde_json::from_value(json!({ "metadata": { "namespace": "x", "labels": { "a": "b" } } })).unwrap();
+        let service: Service = serde_json::from_value(json!({ "metadata": { "name": name, "namespace": namespace }, "spec": spec })).unwrap();
+        assert_eq!(is_service(&service, &[pod]), expected);
+    }
+
+    #[rstest]
+    #[case(json!({ "type": "ClusterIP" }), None)]
+    #[case(json!({}), None)]
+    #[case(json!({ "type": "NodePort", "ports": [{ "port": 443, "nodePort": 30443 }] }), Some("as NodePort 30443"))]
+    #[case(json!({ "type": "LoadBalancer", "ports": [{ "port": 443, "nodePort": 30443 }] }), Some("as LoadBalancer, NodePort 30443"))]
+    #[case(json!({ "externalIPs": ["192.0.2.1"] }), Some("by externalIPs 192.0.2.1"))]
+    fn which_exposure(#[case] spec: Value, #[case] expected: Option<&str>) {
+        assert_eq!(exposure(&serde_json::from_value(json!({ "spec": spec })).unwrap()).as_deref(), expected);
+    }
+
+    #[test]
+    fn an_ingress_names_its_services() {
+        let ingress = json!({ "spec": {
+            "defaultBackend": { "service": { "name": "a" } },
+            "rules": [{ "http": { "paths": [{ "pathType": "Prefix", "backend": { "service": { "name": "b" } } }] } }],
+        } });
+        assert_eq!(backends(&serde_json::from_value(ingress).unwrap()), ["a", "b"]);
+    }
+}

@@ -1,0 +1,46 @@
+//! Tiller, Helm 2's server, installs whatever anybody who reaches its port asks for, with its own rights: most often cluster-admin. Helm 3
+//! has no need of it, and yet it can still be installed.
+//!
+//! Attempted: from a probe in each namespace, a connection to Tiller's ports on everything that looks like one (by name, labels, image or
+//! port, in all namespaces) and on every node's own address. Expected: there is none, or nothing arrives. Control: where there is one, a
+//! probe that no policy selects reaches it; where there is none, such a probe reaches a listener of ours on the same port.
+use harness::attempt::reach::Path;
+use harness::cx::Cx;
+use harness::probe::batch::Verb;
+use harness::run;
+use harness::scenario::{G, Guard, Impact, Scenario, Scope, Severity};
+use harness::verdict::Attempted;
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+
+use super::tiller::{GRPC, HTTP, candidates};
+
+/// No pod reaches a Tiller.
+pub const SCENARIO: Scenario = Scenario {
+    title: "no pod reaches a Tiller",
+    guidance: &[G(7, 1)],
+    also: &[],
+    severity: Severity::Critical,
+    impact: Impact::Probe,
+    scope: Scope::EachNamespace,
+    run: run!(attempt),
+};
+
+async fn attempt(cx: &Cx) -> Attempted {
+    let node = cx.node()?;
+    let mut survey = cx.survey();
+    let services = survey.services().await?;
+    let pods: Vec<Pod> = survey.all().await?;
+    let foreign: Vec<Pod> = pods.into_iter().filter(|pod| !pod.labels().contains_key(harness::sandbox::RUN)).collect();
+    let (inside, outside) = (cx.probe(cx.namespace()?, node).await?, cx.outside_probe(node).await?);
+    let tillers = candidates(&services, &foreign);
+    if !tillers.is_empty() {
+        let paths = |from| tillers.iter().map(move |tiller| Path::new(from, Verb::Tcp { to: tiller.address, port: GRPC }, &tiller.name)).collect();
+        return cx.reach(paths(&inside)).stopped_by(Guard::Network).while_open(paths(&outside)).await;
+    }
+    let nodes = cx.facts().nodes.iter().flat_map(|node| node.addresses.iter().filter_map(|address| Some((&node.name, address.parse().ok()?))));
+    let on_nodes = nodes.flat_map(|(name, to)| [GRPC, HTTP].map(|port| Path::new(&inside, Verb::Tcp { to, port }, format!("node {name}"))));
+    let on_nodes: Vec<Path> = on_nodes.collect();
+    let listener = [GRPC, HTTP].map(|port| Path::new(&outside, Verb::Tcp { to: outside.address, port }, "our own listener"));
+    survey.conclude_unless_reached("Tiller", on_nodes, listener.into()).await
+}

@@ -1,0 +1,2 @@
+//! G6.1: what runs is what was reviewed.
+scenarios! { images: tag_refused }

@@ -1,0 +1,36 @@
+//! Every instance answers at 169.254.169.254 with its identity: the certificate and key that speak for the node pool's dynamic group,
+//! the bootstrap kubeconfig, the user data. A pod that gets there is the node, for the whole tenancy.
+//!
+//! Attempted: a TCP connection to port 80, and the instance document with the header that version 2 asks for, from a probe in each
+//! namespace on a node of each pool. Expected: no connection. An HTTP error is not a denial: whoever hears one has got there.
+//! Control: a probe on the same node that no policy selects gets the document, with status 200, at the same moment.
+use harness::attempt::reach::Path;
+use harness::cx::Cx;
+use harness::probe::batch::Verb;
+use harness::run;
+use harness::scenario::{G, Guard, Impact, Scenario, Scope, Severity};
+use harness::verdict::Attempted;
+
+use super::ENDPOINT;
+
+/// Pods do not reach the metadata endpoint.
+pub const SCENARIO: Scenario = Scenario {
+    title: "pods do not reach the instance metadata endpoint",
+    guidance: &[G(4, 4), G(4, 5)],
+    also: &[],
+    severity: Severity::Critical,
+    impact: Impact::Probe,
+    scope: Scope::EachNamespaceOnEachPool,
+    run: run!(attempt),
+};
+
+const CONNECT: Verb = Verb::Tcp { to: ENDPOINT, port: 80 };
+const DOCUMENT: Verb = Verb::Http { to: ENDPOINT, port: 80, path: "/opc/v2/instance/", headers: &["Authorization:Bearer Oracle"] };
+
+async fn attempt(cx: &Cx) -> Attempted {
+    let node = cx.node()?;
+    let (inside, outside) = (cx.probe(cx.namespace()?, node).await?, cx.outside_probe(node).await?);
+    let to = "the metadata service";
+    let control = Path::new(&outside, DOCUMENT, to).answering(200);
+    cx.reach(vec![Path::new(&inside, CONNECT, to), Path::new(&inside, DOCUMENT, to)]).stopped_by(Guard::Network).while_open(vec![control]).await
+}

@@ -1,0 +1,50 @@
+//! Namespaces are where tenants live, and by default every pod of the one reaches every pod of the other. NetworkPolicy objects
+//! change that only where a plug-in enforces them; whether one does, only packets can tell.
+//!
+//! Attempted: TCP and UDP from a probe in one namespace to the probes of another, on its own node and across nodes, for every ordered
+//! pair. Expected: nothing arrives. Control: each listener answers a connection from its own pod, and the same ports answer between
+//! probes on the same nodes that no policy selects, at the same moment.
+use harness::attempt::reach::Path;
+use harness::cx::Cx;
+use harness::probe::Probe;
+use harness::probe::batch::Verb;
+use harness::run;
+use harness::scenario::{G, Guard, Impact, Scenario, Scope, Severity};
+use harness::verdict::Attempted;
+
+use super::PORT;
+
+/// Pods of one namespace do not reach those of another.
+pub const SCENARIO: Scenario = Scenario {
+    title: "pods of one namespace do not reach those of another",
+    guidance: &[G(5, 1), G(5, 2), G(1, 2)],
+    also: &["CIS OKE 4.3.2", "CIS OKE 5.4.4"],
+    severity: Severity::High,
+    impact: Impact::Probe,
+    scope: Scope::EachPair,
+    run: run!(attempt),
+};
+
+async fn attempt(cx: &Cx) -> Attempted {
+    let (from, to) = (cx.namespace()?, cx.other_namespace()?);
+    let here = cx.node()?;
+    let (attacker, neighbour) = (cx.probe(from, here).await?, cx.outside_probe(here).await?);
+    let (mut attempts, mut controls) = (Vec::new(), Vec::new());
+    for node in cx.hosts() {
+        let (target, open) = (cx.probe(to, node).await?, cx.outside_probe(node).await?);
+        for verb in [tcp, udp] {
+            attempts.push(Path::new(&attacker, verb(&target), format!("{target}")));
+            controls.push(Path::new(&target, verb(&target), "itself"));
+            controls.push(Path::new(&neighbour, verb(&open), format!("{open}")));
+        }
+    }
+    cx.reach(attempts).stopped_by(Guard::Network).while_open(controls).await
+}
+
+fn tcp(target: &Probe) -> Verb {
+    Verb::Tcp { to: target.address, port: PORT }
+}
+
+fn udp(target: &Probe) -> Verb {
+    Verb::Udp { to: target.address, port: PORT }
+}

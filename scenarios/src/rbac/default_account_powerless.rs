@@ -1,0 +1,28 @@
+//! A pod that names no service account runs as its namespace's `default`, and unless somebody opted out its token is mounted there.
+//! Whatever that account may do, every pod of the namespace may do, and so may whoever breaks into one.
+//!
+//! Attempted: with a real token of each namespace's `default` account, every verb and resource that matters: reading secrets, creating
+//! pods, binding roles, minting tokens, exec, the kubelet's proxy, impersonation. Expected: RBAC refuses each. Control: the token is
+//! accepted, as that account, and the operator's same request passes authorization.
+use harness::cx::Cx;
+use harness::run;
+use harness::scenario::{G, Guard, Impact, Scenario, Scope, Severity};
+use harness::verdict::Attempted;
+
+use super::matrix;
+
+/// The default service account may do nothing.
+pub const SCENARIO: Scenario = Scenario {
+    title: "the default service account may do nothing",
+    guidance: &[G(2, 3), G(2, 4)],
+    also: &["CIS OKE 4.1.5"],
+    severity: Severity::High,
+    impact: Impact::DryRun,
+    scope: Scope::EachNamespace,
+    run: run!(attempt),
+};
+
+async fn attempt(cx: &Cx) -> Attempted {
+    let asks = matrix::asks(cx.namespace()?);
+    cx.access_as("default", asks).await?.refused_by(&[Guard::Rbac]).while_operator_may().await
+}

@@ -1,0 +1,54 @@
+//! The words after `cargo test --`: libtest's own, and what says which cluster.
+use std::path::PathBuf;
+
+use clap::Parser;
+use libtest_mimic::Arguments;
+
+/// Proves, live, that a cluster denies what it must deny.
+#[derive(Parser, Debug)]
+#[command(
+    name = "cargo test --",
+    bin_name = "cargo test --",
+    disable_version_flag = true,
+    after_help = "Exit code: 0 where every scenario was denied as it must be; anything else where one was allowed or nothing was proved."
+)]
+pub struct Cli {
+    /// `kind` (a throw-away cluster on this machine), `kind:NAME` (one that `cargo xtask range up` keeps), a name from
+    /// conformance.toml, or a context of the kubeconfig.
+    #[arg(long, value_name = "NAME", default_value = "kind")]
+    pub cluster: String,
+
+    /// Where the reports go.
+    #[arg(long, value_name = "FOLDER", default_value = "target/conformance")]
+    pub report_dir: PathBuf,
+
+    /// An image by digest that the nodes have or may pull; probes are started from it. Found on the nodes where it is left out.
+    #[arg(long, value_name = "IMAGE")]
+    pub agent_image: Option<String>,
+
+    /// What libtest knows: FILTER, --list, --exact, --skip, --test-threads ...
+    #[command(flatten)]
+    pub test: Arguments,
+}
+
+/// Which cluster `--cluster` means.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Cluster<'a> {
+    /// One that is started for this run and removed after it.
+    ThrowAway,
+    /// A range that is up.
+    Range(&'a str),
+    /// A name from conformance.toml or a context.
+    Named(&'a str),
+}
+
+impl Cli {
+    /// Which cluster is meant.
+    pub fn cluster(&self) -> Cluster<'_> {
+        match self.cluster.split_once(':') {
+            None if self.cluster == "kind" => Cluster::ThrowAway,
+            Some(("kind", name)) => Cluster::Range(name),
+            _ => Cluster::Named(&self.cluster),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! From `--cluster NAME` to a cluster that answers.
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+use ci::range::{Lifetime, Range};
+use harness::cluster::connect::{Connection, Target, connect};
+use harness::settings::{self, ClusterSettings};
+
+use crate::cli::{Cli, Cluster};
+use crate::signals::Watch;
+
+/// A cluster that answers.
+pub struct Reached {
+    /// Its API server.
+    pub connection: Connection,
+    /// What conformance.toml says of it.
+    pub settings: ClusterSettings,
+    /// The range that was started for this run and ends with it.
+    pub range: Option<Range>,
+}
+
+/// Starts or finds the cluster that `cli` names and connects to it.
+///
+/// # Errors
+/// One sentence: what is wrong, where, and what to do.
+pub async fn reach(cli: &Cli, signals: &Watch) -> Result<Reached> {
+    let here = std::env::current_dir().context("the working directory is gone")?;
+    let mut settings = settings::find(&here, &cli.cluster)?;
+    if let (Some(image), settings) = (&cli.agent_image, settings.get_or_insert_default()) {
+        settings.agent_image = Some(image.clone());
+    }
+    let settings = settings.unwrap_or_default();
+    let (range, keep) = match cli.cluster() {
+        Cluster::ThrowAway => {
+            // The process' own number: two runs on one machine do not get into each other's way.
+            let name = format!("run-{}", std::process::id());
+            signals.range(&name);
+            let progress = Arc::new(|line: &str| eprintln!("{line}"));
+            (Some(Range::up(&name, Lifetime::ThrowAway, progress).await?), false)
+        }
+        Cluster::Range("") => bail!("--cluster kind: names no range; `cargo xtask range status` shows those that are up"),
+        Cluster::Range(name) => (Some(Range::attach(name).await.with_context(|| format!("cluster {}: `cargo xtask range status` shows the ranges that are up", cli.cluster))?), true),
+        Cluster::Named(_) => (None, true),
+    };
+    let target = match &range {
+        Some(range) => Target { name: cli.cluster.clone(), kubeconfig: Some(range.kubeconfig().to_owned()), context: range.context() },
+        None => Target {
+            name: cli.cluster.clone(),
+            kubeconfig: settings.kubeconfig.clone(),
+            context: settings.context.clone().unwrap_or_else(|| cli.cluster.clone()),
+        },
+    };
+    let connection = connect(&target).await?;
+    Ok(Reached { connection, settings, range: if keep { None } else { range } })
+}

@@ -1,0 +1,61 @@
+//! Ctrl-C and SIGTERM: whatever the run has made goes before the process does.
+use std::sync::{Arc, Mutex};
+
+use ci::range::Range;
+use harness::env::Env;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+
+#[derive(Default)]
+struct Held {
+    env: Option<Arc<Env>>,
+    range: Option<String>,
+}
+
+/// Watches for signals for as long as the process lives.
+pub struct Watch(Arc<Mutex<Held>>);
+
+impl Watch {
+    /// Starts watching.
+    pub fn start(runtime: &Runtime) -> Self {
+        let held: Arc<Mutex<Held>> = Arc::default();
+        let watched = held.clone();
+        runtime.spawn(async move {
+            let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else { return };
+            let code = tokio::select! { _ = interrupt.recv() => 130, _ = terminate.recv() => 143 };
+            eprintln!("\ninterrupted: taking away what the run has made");
+            let Held { env, range } = std::mem::take(&mut *watched.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
+            // A throw-away cluster takes everything with it.
+            let ended = match (range, env) {
+                (Some(range), _) => Range::remove(&range).await.map_err(|error| format!("{error:#}")),
+                (None, Some(env)) => env.sandbox.sweep().await,
+                (None, None) => Ok(()),
+            };
+            if let Err(left) = ended {
+                eprintln!("error: {left}");
+            }
+            // The run's own threads are in the middle of something that is gone: no destructor of theirs is worth waiting for.
+            std::process::exit(code);
+        });
+        Self(held)
+    }
+
+    /// From here on, a signal sweeps what `env` has made.
+    pub fn guard(&self, env: Arc<Env>) {
+        self.held().env = Some(env);
+    }
+
+    /// From here on, a signal removes the range of that name.
+    pub fn range(&self, name: &str) {
+        self.held().range = Some(name.to_owned());
+    }
+
+    /// There is nothing left to sweep.
+    pub fn release(&self) {
+        self.held().env = None;
+    }
+
+    fn held(&self) -> std::sync::MutexGuard<'_, Held> {
+        self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
+    }
+}
