@@ -1,0 +1,5 @@
+module node-image/cni-plugins
+
+go 1.24.2
+
+require github.com/containernetworking/plugins v1.9.1

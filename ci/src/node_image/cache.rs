@@ -1,0 +1,108 @@
+//! Made parts, each under the name of what it was made from.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::Context;
+
+/// `$XDG_CACHE_HOME/oke-conformance/node-image`, by default below `~/.cache`.
+pub(super) struct Cache {
+    root: PathBuf,
+}
+
+impl Cache {
+    /// # Errors
+    /// When the directory cannot be made.
+    pub(super) fn open() -> anyhow::Result<Self> {
+        let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
+        let caches = variable("XDG_CACHE_HOME")
+            .or_else(|| variable("HOME").map(|home| home.join(".cache")))
+            .context("neither XDG_CACHE_HOME nor HOME is set; set one, the parts of the node image are kept below it")?;
+        Self::at(caches.join("oke-conformance/node-image"))
+    }
+
+    fn at(root: PathBuf) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(&root).with_context(|| format!("the cache {} cannot be made", root.display()))?;
+        Ok(Self { root })
+    }
+
+    /// One builder at a time: two would do the same work twice, each at half the speed.
+    ///
+    /// # Errors
+    /// When the lock file cannot be opened.
+    pub(super) async fn lock(&self, progress: &dyn Fn(&str)) -> anyhow::Result<File> {
+        let path = self.root.join("lock");
+        let file = File::create(&path).with_context(|| format!("{} cannot be opened", path.display()))?;
+        if file.try_lock().is_err() {
+            progress("another process builds the node image; waiting for it");
+            let waiting = file.try_clone()?;
+            tokio::task::spawn_blocking(move || waiting.lock()).await??;
+        }
+        Ok(file)
+    }
+
+    /// The directory of a made part.
+    pub(super) fn find(&self, name: &str, key: &str) -> Option<PathBuf> {
+        let path = self.path(name, key);
+        path.is_dir().then_some(path)
+    }
+
+    /// The directory of a part, made first where it is not there. It appears whole or not at all.
+    ///
+    /// # Errors
+    /// What making it says.
+    pub(super) async fn ensure(
+        &self,
+        name: &str,
+        key: &str,
+        progress: &dyn Fn(&str),
+        make: impl AsyncFnOnce(&Path) -> anyhow::Result<()>,
+    ) -> anyhow::Result<PathBuf> {
+        if let Some(made) = self.find(name, key) {
+            return Ok(made);
+        }
+        let since = Instant::now();
+        progress(&format!("making {name}"));
+        let work = self.work(name)?;
+        let result = work.path().join("result");
+        std::fs::create_dir(&result)?;
+        make(&result).await.with_context(|| format!("{name} cannot be made"))?;
+        let path = self.path(name, key);
+        std::fs::rename(&result, &path).with_context(|| format!("{} cannot be put in place", path.display()))?;
+        progress(&format!("made {name} ({:.1} s)", since.elapsed().as_secs_f32()));
+        Ok(path)
+    }
+
+    /// A directory to work in, on the cache's own disk (a root file system may not fit into /tmp), gone with its value.
+    pub(super) fn work(&self, name: &str) -> anyhow::Result<tempfile::TempDir> {
+        tempfile::Builder::new()
+            .prefix(&format!(".{name}-"))
+            .tempdir_in(&self.root)
+            .with_context(|| format!("no working directory can be made in {}", self.root.display()))
+    }
+
+    fn path(&self, name: &str, key: &str) -> PathBuf {
+        self.root.join(format!("{name}-{key}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_part_is_made_once_and_a_failed_one_is_not_there() {
+        let root = tempfile::tempdir().unwrap();
+        let cache = Cache::at(root.path().join("cache")).unwrap();
+        let write = async |into: &Path| Ok(std::fs::write(into.join("program"), "1")?);
+        let fail = async |_: &Path| anyhow::bail!("must not be called");
+
+        assert!(cache.ensure("part", "key", &|_| (), fail).await.is_err());
+        assert!(cache.find("part", "key").is_none());
+        let made = cache.ensure("part", "key", &|_| (), write).await.unwrap();
+        assert!(made.join("program").is_file());
+        assert_eq!(cache.ensure("part", "key", &|_| (), fail).await.unwrap(), made);
+        assert!(cache.ensure("part", "another", &|_| (), fail).await.is_err());
+    }
+}

@@ -1,0 +1,168 @@
+//! Programs built from Go modules, each pinned by a committed go.mod and go.sum.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use tokio::process::Command;
+
+use super::cache::Cache;
+use super::fingerprint::Fingerprint;
+use crate::tool;
+
+/// Some programs of one Go module.
+#[derive(Debug)]
+pub(super) struct GoPart {
+    /// Its directory below `node-image/modules`.
+    pub(super) name: &'static str,
+    packages: &'static [&'static str],
+    tags: &'static str,
+    ldflags: &'static str,
+    /// What Go calls the program, and what it is called in the image.
+    rename: Option<(&'static str, &'static str)>,
+}
+
+const PLAIN: GoPart = GoPart { name: "", packages: &[], tags: "", ldflags: "-s -w", rename: None };
+
+/// In the order in which they are started: the longest first.
+pub(super) const PARTS: &[GoPart] = &[
+    GoPart {
+        name: "kubernetes",
+        packages: &[
+            "k8s.io/kubernetes/cmd/kubeadm",
+            "k8s.io/kubernetes/cmd/kubelet",
+            "k8s.io/kubernetes/cmd/kubectl",
+            "k8s.io/kubernetes/cmd/kube-apiserver",
+            "k8s.io/kubernetes/cmd/kube-controller-manager",
+            "k8s.io/kubernetes/cmd/kube-scheduler",
+            "k8s.io/kubernetes/cmd/kube-proxy",
+        ],
+        // A module build knows no release; kubeadm and the kubelet compare versions with each other.
+        ldflags: "-s -w -X k8s.io/component-base/version.gitVersion=v1.34.4 \
+                  -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=34",
+        ..PLAIN
+    },
+    GoPart {
+        name: "containerd",
+        packages: &[
+            "github.com/containerd/containerd/v2/cmd/containerd",
+            "github.com/containerd/containerd/v2/cmd/ctr",
+            "github.com/containerd/containerd/v2/cmd/containerd-shim-runc-v2",
+        ],
+        // Snapshotters that no node uses, and that need C libraries.
+        tags: "no_btrfs no_devmapper no_zfs",
+        ..PLAIN
+    },
+    GoPart { name: "coredns", packages: &["github.com/coredns/coredns"], ..PLAIN },
+    GoPart { name: "kube-router", packages: &["github.com/cloudnativelabs/kube-router/v2/cmd/kube-router"], ..PLAIN },
+    GoPart { name: "etcd", packages: &["go.etcd.io/etcd/server/v3"], rename: Some(("server", "etcd")), ..PLAIN },
+    GoPart {
+        name: "cni-plugins",
+        packages: &[
+            "github.com/containernetworking/plugins/plugins/main/bridge",
+            "github.com/containernetworking/plugins/plugins/main/ptp",
+            "github.com/containernetworking/plugins/plugins/main/loopback",
+            "github.com/containernetworking/plugins/plugins/meta/portmap",
+            "github.com/containernetworking/plugins/plugins/ipam/host-local",
+        ],
+        ..PLAIN
+    },
+    GoPart { name: "kind", packages: &["sigs.k8s.io/kind"], ..PLAIN },
+];
+
+/// # Panics
+/// When no part has that name.
+pub(super) fn find(name: &str) -> &'static GoPart {
+    PARTS.iter().find(|part| part.name == name).expect("a part of this name is listed")
+}
+
+/// # Errors
+/// When there is no `go` to build with.
+pub(super) fn require_toolchain() -> anyhow::Result<()> {
+    if tool::exists("go") {
+        return Ok(());
+    }
+    bail!("the Go toolchain is missing and the parts of the node image are built from Go modules; install Go 1.24 or later, or use a machine whose Docker engine can pull kindest/node")
+}
+
+impl GoPart {
+    /// Changes with the module's pinned contents and with how it is built.
+    ///
+    /// # Errors
+    /// When the module's directory cannot be read.
+    pub(super) fn key(&self, inputs: &Path) -> anyhow::Result<String> {
+        Ok(Fingerprint::new().text(std::env::consts::ARCH).text(&format!("{self:?}")).tree(&self.module(inputs))?.finish())
+    }
+
+    /// The directory with the programs, built first where the cache has none.
+    ///
+    /// # Errors
+    /// What `go build` says.
+    pub(super) async fn ensure(&self, cache: &Cache, inputs: &Path, progress: &dyn Fn(&str)) -> anyhow::Result<PathBuf> {
+        let key = self.key(inputs)?;
+        cache.ensure(self.name, &key, progress, async |into: &Path| self.build(&self.module(inputs), into).await).await
+    }
+
+    async fn build(&self, module: &Path, into: &Path) -> anyhow::Result<()> {
+        require_toolchain()?;
+        let mut go = go(module);
+        go.args(["build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-tags", self.tags, "-ldflags", self.ldflags, "-o"]);
+        // The slash makes it a directory even for a single program.
+        go.arg(format!("{}/", into.display())).args(self.packages);
+        tool::output(&mut go).await?;
+        if let Some((built, wanted)) = self.rename {
+            std::fs::rename(into.join(built), into.join(wanted)).with_context(|| format!("{built} was not built"))?;
+        }
+        Ok(())
+    }
+
+    fn module(&self, inputs: &Path) -> PathBuf {
+        inputs.join("modules").join(self.name)
+    }
+}
+
+/// The directory of a module's source, downloaded first where it is not there.
+///
+/// # Errors
+/// When it cannot be downloaded.
+pub(super) async fn source(inputs: &Path, part: &str, module: &str) -> anyhow::Result<PathBuf> {
+    let directory = inputs.join("modules").join(part);
+    // -json: the plain form prints nothing of where it put it.
+    let answer = tool::text(go(&directory).args(["mod", "download", "-json", module])).await?;
+    let answer: serde_json::Value = serde_json::from_str(&answer).with_context(|| format!("go says no JSON about {module}"))?;
+    let directory = answer["Dir"].as_str().with_context(|| format!("go does not say where {module} is"))?;
+    Ok(PathBuf::from(directory))
+}
+
+fn go(module: &Path) -> Command {
+    let mut go = Command::new("go");
+    // No C: the programs must run in images that hold nothing else.
+    go.current_dir(module).env("CGO_ENABLED", "0").env_remove("GOFLAGS").env("GOWORK", "off");
+    go
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_part_is_pinned() {
+        for part in PARTS {
+            for file in ["go.mod", "go.sum"] {
+                assert!(part.module(&super::super::inputs()).join(file).is_file(), "{} has no {file}", part.name);
+            }
+        }
+    }
+
+    #[test]
+    fn the_key_changes_with_the_pins_and_with_the_recipe() {
+        let inputs = tempfile::tempdir().unwrap();
+        let module = inputs.path().join("modules/x");
+        std::fs::create_dir_all(&module).unwrap();
+        std::fs::write(module.join("go.mod"), "module x").unwrap();
+        let part = GoPart { name: "x", ..PLAIN };
+        let first = part.key(inputs.path()).unwrap();
+        assert_ne!(GoPart { name: "x", tags: "netgo", ..PLAIN }.key(inputs.path()).unwrap(), first);
+        std::fs::write(module.join("go.sum"), "").unwrap();
+        assert_ne!(part.key(inputs.path()).unwrap(), first);
+    }
+}

@@ -1,0 +1,42 @@
+//! The published node image, on a machine that reaches a registry.
+
+use std::time::Duration;
+
+use tokio::process::Command;
+
+use crate::tool;
+
+/// kind's own image of the minor version that is built here otherwise, as kind v0.30.0 pins it.
+const IMAGE: &str = "kindest/node:v1.34.0@sha256:7416a61b42b1662ca6ca89f02028ac133a309a2a30ba309614e8ec94d976dc5a";
+
+/// A registry that answers does so at once; the layers themselves may take their time.
+const ANSWER: Duration = Duration::from_secs(15);
+const LAYERS: Duration = Duration::from_secs(600);
+
+/// The image's reference once the engine has it, or nothing on a machine without a registry.
+pub(super) async fn pull(progress: &dyn Fn(&str)) -> Option<String> {
+    let have = tool::output(Command::new("docker").args(["image", "inspect", "--format", "{{.Id}}", IMAGE])).await;
+    if have.is_ok() {
+        return Some(IMAGE.to_owned());
+    }
+    progress("asking the registry for the published node image");
+    let mut ask = Command::new("docker");
+    ask.args(["manifest", "inspect", IMAGE]);
+    if !matches!(tokio::time::timeout(ANSWER, tool::output(&mut ask)).await, Ok(Ok(_))) {
+        progress("no registry answers; the node image is built from source");
+        return None;
+    }
+    let mut pull = Command::new("docker");
+    pull.args(["pull", "--quiet", IMAGE]);
+    match tokio::time::timeout(LAYERS, tool::output(&mut pull)).await {
+        Ok(Ok(_)) => Some(IMAGE.to_owned()),
+        Ok(Err(error)) => {
+            progress(&format!("the published node image cannot be pulled ({error}); building it from source"));
+            None
+        }
+        Err(_) => {
+            progress("the published node image did not arrive within 10 min; building it from source");
+            None
+        }
+    }
+}

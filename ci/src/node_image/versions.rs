@@ -1,0 +1,14 @@
+//! The versions that must agree with each other; the Go modules' own versions are in `node-image/modules/*/go.mod`.
+
+/// Of every Kubernetes component, and of `kubeadm init`.
+pub const KUBERNETES: &str = "v1.34.4";
+
+/// The tags below are those that `kubeadm config images list` of that version asks for, and of what is built.
+pub(super) const ETCD: &str = "3.6.5-0";
+pub(super) const COREDNS: &str = "v1.12.1";
+
+/// The pause image under which every sandbox of a built node runs; the node knows it by digest as well.
+pub const PAUSE: &str = "registry.k8s.io/pause:3.10.1";
+
+/// Not one of kubeadm's: the network policy engine, named as the CNI manifest names it.
+pub(super) const KUBE_ROUTER: &str = "docker.io/cloudnativelabs/kube-router:v2.6.3-k3s1";
