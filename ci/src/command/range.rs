@@ -45,6 +45,13 @@ pub(crate) enum Command {
     },
     /// List the sabotages: what each takes away, and which scenarios must fail then
     Sabotages,
+    /// Prove the suite: commit each sabotage, see exactly its scenarios fail, undo it and see them pass
+    Prove {
+        /// Some of `cargo xtask range sabotages`; all where none is named
+        sabotages: Vec<String>,
+        #[command(flatten)]
+        range: On,
+    },
     /// Print what the metadata service was asked, a JSON object a line
     MetadataLog {
         #[command(flatten)]
@@ -101,6 +108,13 @@ pub(crate) async fn run(command: Command) -> Result<()> {
                 println!("{:<32} {}", sabotage.name, sabotage.summary);
             }
             Ok(())
+        }
+        Command::Prove { sabotages, range } => {
+            let sabotages = match sabotages.as_slice() {
+                [] => Sabotage::all()?,
+                named => named.iter().map(|name| Sabotage::named(name)).collect::<Result<_>>()?,
+            };
+            ci::prove::prove(&Range::attach(&range.name).await?, &sabotages, &|line| println!("{line}")).await
         }
         Command::MetadataLog { range } => {
             print!("{}", Range::attach(&range.name).await?.metadata_log()?);

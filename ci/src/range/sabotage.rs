@@ -1,8 +1,10 @@
 //! Sabotages: one protection of the hardened range taken away, to prove that the scenario which relies on it fails.
 //!
 //! A sabotage is a directory `ci/range/sabotage/NAME/`: `README` (its first line: which protection goes, which scenarios
-//! must fail), and at least one of `apply.yaml` and `delete.txt` (lines `KIND/NAME [-n NAMESPACE]`).
+//! must fail), `flips` (the ids of exactly those scenarios, a line each), and at least one of `apply.yaml` and `delete.txt` (lines
+//! `KIND/NAME [-n NAMESPACE]`).
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
@@ -22,6 +24,8 @@ pub struct Sabotage {
     pub name: String,
     /// Which protection goes, and which scenarios must fail then.
     pub summary: String,
+    /// The ids of the scenarios that must fail then, and no others.
+    pub flips: BTreeSet<String>,
     apply: Option<String>,
     delete: Vec<Deletion>,
 }
@@ -114,9 +118,11 @@ fn read(dir: &Path) -> Result<Sabotage> {
         summary: summary
             .with_context(|| format!("{}: its first line must say what the sabotage takes away", dir.join("README").display()))?
             .to_owned(),
+        flips: text("flips").unwrap_or_default().lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect(),
         apply: text("apply.yaml"),
         delete: deletions(&dir.join("delete.txt"), &text("delete.txt").unwrap_or_default())?,
     };
+    ensure!(!sabotage.flips.is_empty(), "{} names no scenario that must fail", dir.join("flips").display());
     ensure!(
         sabotage.apply.is_some() || !sabotage.delete.is_empty(),
         "{} takes nothing away: it needs an apply.yaml or a delete.txt",
@@ -177,6 +183,7 @@ mod tests {
             "whole",
             &[
                 ("no-deny/README", "The default-deny goes: network/namespaces-isolated fails.\nMore.\n"),
+                ("no-deny/flips", "network/namespaces-isolated\n"),
                 ("no-deny/delete.txt", "# both\nnetworkpolicy/deny -n shop\n\nclusterrole/reader\n"),
             ],
         );
@@ -184,14 +191,21 @@ mod tests {
         assert_eq!(found.len(), 1);
         assert_eq!(found[0].name, "no-deny");
         assert_eq!(found[0].summary, "The default-deny goes: network/namespaces-isolated fails.");
+        assert_eq!(found[0].flips, ["network/namespaces-isolated".to_owned()].into());
         assert_eq!(found[0].delete[0].namespace.as_deref(), Some("shop"));
         assert_eq!(found[0].delete[1].object, "clusterrole/reader");
     }
 
     #[test]
     fn a_sabotage_that_takes_nothing_away_is_refused() {
-        let tree = Tree::new("idle", &[("idle/README", "Nothing.")]);
+        let tree = Tree::new("idle", &[("idle/README", "Nothing."), ("idle/flips", "a/b")]);
         assert!(all_in(&tree.0).unwrap_err().to_string().ends_with("it needs an apply.yaml or a delete.txt"));
+    }
+
+    #[test]
+    fn a_sabotage_that_fails_nothing_is_refused() {
+        let tree = Tree::new("tame", &[("tame/README", "Something."), ("tame/apply.yaml", "kind: Pod")]);
+        assert!(all_in(&tree.0).unwrap_err().to_string().ends_with("names no scenario that must fail"));
     }
 
     #[test]

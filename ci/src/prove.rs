@@ -1,0 +1,104 @@
+//! Proving the suite itself: each sabotage turns exactly its scenarios into failures, and undoing it turns them back.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail, ensure};
+use harness::record::{Outcome, Run};
+use tokio::process::Command;
+
+use crate::range::{Range, Sabotage};
+
+/// Commits each of `sabotages` on `range`, runs the whole suite, undoes it and runs again; `tell` hears of each as it is proved.
+///
+/// # Errors
+/// Names the sabotage and the scenarios that did not do what they must. The range is whole again then, if it can be.
+pub async fn prove(range: &Range, sabotages: &[Sabotage], tell: &dyn Fn(&str)) -> Result<()> {
+    whole(range).await.context("the range is not whole to begin with")?;
+    let mut wrong = Vec::new();
+    for sabotage in sabotages {
+        let start = Instant::now();
+        range.sabotage(sabotage).await?;
+        let broken = suite(range).await;
+        range.restore(sabotage).await?;
+        let found = failures(&broken?);
+        match judge(&sabotage.flips, &found) {
+            Ok(()) => tell(&format!("{:<24} fails {} and nothing else", sabotage.name, Vec::from_iter(sabotage.flips.iter().map(String::as_str)).join(", "))),
+            Err(why) => wrong.push(format!("{}: {why}", sabotage.name)),
+        }
+        if let Err(error) = whole(range).await {
+            wrong.push(format!("{}: undoing it does not mend the range: {error:#}", sabotage.name));
+        }
+        tell(&format!("{:<24} undone, everything denied again ({:.1} s)", sabotage.name, start.elapsed().as_secs_f64()));
+    }
+    ensure!(wrong.is_empty(), "{} of {} sabotages are not seen as they must be: {}", wrong.len(), sabotages.len(), wrong.join("; "));
+    Ok(())
+}
+
+/// Scenarios that are not passes, with their outcome's word.
+type Failures = BTreeMap<String, String>;
+
+fn judge(flips: &BTreeSet<String>, found: &Failures) -> std::result::Result<(), String> {
+    let mut wrong = Vec::new();
+    for id in flips {
+        match found.get(id) {
+            Some(outcome) if outcome.starts_with("allowed") => {}
+            Some(outcome) => wrong.push(format!("{id} should be allowed and is {outcome}")),
+            None => wrong.push(format!("{id} passes all the same")),
+        }
+    }
+    wrong.extend(found.iter().filter(|(id, _)| !flips.contains(*id)).map(|(id, outcome)| format!("{id} has nothing to do with it and is {outcome}")));
+    if wrong.is_empty() { Ok(()) } else { Err(wrong.join(", ")) }
+}
+
+fn failures(run: &Run) -> Failures {
+    let words = run.scenarios.iter().filter_map(|record| match &record.outcome {
+        Outcome::Denied { .. } => None,
+        Outcome::Allowed { evidence } => Some((record.id.clone(), format!("allowed ({evidence})"))),
+        Outcome::Inconclusive { why } => Some((record.id.clone(), format!("inconclusive ({why})"))),
+        Outcome::NotApplicable { why } => Some((record.id.clone(), format!("not applicable ({why})"))),
+    });
+    words.collect()
+}
+
+async fn whole(range: &Range) -> Result<()> {
+    let found = failures(&suite(range).await?);
+    ensure!(found.is_empty(), "{}", Vec::from_iter(found.iter().map(|(id, outcome)| format!("{id} is {outcome}"))).join("; "));
+    Ok(())
+}
+
+/// Runs the suite as a user would, and reads its record.
+async fn suite(range: &Range) -> Result<Run> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let reports = root.join("target/conformance").join(format!("prove-{}", range.name()));
+    let record = reports.join("run.json");
+    if record.exists() {
+        std::fs::remove_file(&record).with_context(|| format!("{} cannot be removed", record.display()))?;
+    }
+    let mut suite = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    suite.args(["test", "--quiet", "--", "--cluster", &format!("kind:{}", range.name()), "--report-dir"]).arg(&reports);
+    let output = suite.current_dir(&root).kill_on_drop(true).output().await.context("cargo cannot be started")?;
+    let Ok(text) = std::fs::read(&record) else {
+        let complaint = String::from_utf8_lossy(&output.stderr);
+        bail!("the suite wrote no record: {}", complaint.lines().find(|line| line.starts_with("error")).unwrap_or("it gave no reason"));
+    };
+    serde_json::from_slice(&text).with_context(|| format!("{} cannot be read", record.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::seen(&["a"], &[("a", "allowed (x)")], None)]
+    #[case::overlooked(&["a"], &[], Some("a passes all the same"))]
+    #[case::unclear(&["a"], &[("a", "inconclusive (x)")], Some("a should be allowed and is inconclusive (x)"))]
+    #[case::too_wide(&["a"], &[("a", "allowed (x)"), ("b", "allowed (y)")], Some("b has nothing to do with it and is allowed (y)"))]
+    fn exactly_the_scenarios_it_should(#[case] flips: &[&str], #[case] found: &[(&str, &str)], #[case] expected: Option<&str>) {
+        let flips = flips.iter().map(ToString::to_string).collect();
+        let found = found.iter().map(|(id, outcome)| (id.to_string(), outcome.to_string())).collect();
+        assert_eq!(judge(&flips, &found).err().as_deref(), expected);
+    }
+}
