@@ -60,26 +60,20 @@ unsafe impl GlobalAlloc for Heap {
         }
         let size = 1 << bits;
         // Bumping up to a multiple of the size keeps every block aligned to it.
-        let skip = (state.fresh as usize).wrapping_neg() & (size - 1);
-        if state.left < skip + size {
+        let gap = |fresh: *mut u8| (fresh as usize).wrapping_neg() & (size - 1);
+        if state.left < gap(state.fresh) + size {
             state.fresh = map(CHUNK);
-            if state.fresh.is_null() {
-                state.left = 0;
-                return null_mut();
-            }
-            // SAFETY: a chunk may start less aligned than the largest class, so up to one block of it is skipped.
-            let skip = (state.fresh as usize).wrapping_neg() & (size - 1);
-            state.fresh = unsafe { state.fresh.add(skip) };
-            state.left = CHUNK - skip;
-        } else {
-            // SAFETY: checked to be within the chunk.
-            state.fresh = unsafe { state.fresh.add(skip) };
-            state.left -= skip;
+            state.left = if state.fresh.is_null() { 0 } else { CHUNK };
         }
-        let block = state.fresh;
-        // SAFETY: checked to be within the chunk.
+        let skip = gap(state.fresh);
+        let Some(left) = state.left.checked_sub(skip + size) else {
+            return null_mut();
+        };
+        // SAFETY: the chunk has been checked to have so much left.
+        let block = unsafe { state.fresh.add(skip) };
+        // SAFETY: as above; at most one past the chunk's end.
         state.fresh = unsafe { block.add(size) };
-        state.left -= size;
+        state.left = left;
         block
     }
 

@@ -25,6 +25,9 @@ const PATIENCE: Micros = 2000 * MILLI;
 /// The most connections that are kept so; beyond, the oldest has to go.
 const MOST_PEERS: usize = 128;
 
+/// A crowd of probes comes at once, and a connection that finds no room costs its peer a second. The kernel has its own limit.
+const BACKLOG: i32 = 1024;
+
 const FLAGS: SocketFlags = SocketFlags::NONBLOCK.union(SocketFlags::CLOEXEC);
 
 struct Port {
@@ -76,7 +79,7 @@ fn open(kind: SocketType, number: u16) -> Result<OwnedFd, Errno> {
         }
         bind(&socket, &SocketAddr::new(address, number))?;
         if kind == SocketType::STREAM {
-            listen(&socket, 128)?;
+            listen(&socket, BACKLOG)?;
         }
         Ok(socket)
     };

@@ -20,7 +20,11 @@ pub enum Reading {
     More,
     Malformed(Why),
     /// As much as was asked for, or as there will be. `complete` tells whether the body's end was seen.
-    Whole { status: u16, body: Vec<u8>, complete: bool },
+    Whole {
+        status: u16,
+        body: Vec<u8>,
+        complete: bool,
+    },
 }
 
 enum Length {

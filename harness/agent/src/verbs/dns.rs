@@ -90,7 +90,8 @@ fn write_name(name: &[u8], out: &mut Vec<u8>) -> Result<(), Why> {
         return Err(BAD);
     }
     for label in name.split(|byte| *byte == b'.') {
-        let sound = (1..=63).contains(&label.len()) && label.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(byte));
+        let sound =
+            (1..=63).contains(&label.len()) && label.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(byte));
         if !sound {
             return Err(BAD);
         }

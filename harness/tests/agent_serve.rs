@@ -1,0 +1,181 @@
+//! The agent as a pod's first process, on loopback only.
+
+mod agent;
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A serving agent; killed when dropped.
+struct Server {
+    child: Child,
+    tcp: u16,
+    udp: u16,
+}
+
+/// Ports that were free a moment ago.
+fn free_ports() -> (u16, u16) {
+    let tcp = TcpListener::bind("[::]:0").unwrap();
+    let udp = UdpSocket::bind("[::]:0").unwrap();
+    (tcp.local_addr().unwrap().port(), udp.local_addr().unwrap().port())
+}
+
+impl Server {
+    fn start(agent: &agent::Agent) -> Self {
+        let (tcp, udp) = free_ports();
+        let child = agent.command().args(["serve", &format!("tcp:{tcp}"), &format!("udp:{udp}")]).spawn().unwrap();
+        let server = Self { child, tcp, udp };
+        let started = Instant::now();
+        while TcpStream::connect(("127.0.0.1", tcp)).is_err() {
+            assert!(started.elapsed() < Duration::from_secs(5), "the agent does not serve");
+            thread::sleep(Duration::from_millis(5));
+        }
+        server
+    }
+
+    fn signal(&mut self, signal: &str) -> (ExitStatus, Duration) {
+        let started = Instant::now();
+        assert!(Command::new("kill").args([signal, &self.child.id().to_string()]).status().unwrap().success());
+        let status = self.child.wait().unwrap();
+        (status, started.elapsed())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn greeting() -> String {
+    let hostname = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    let body = format!("oke-conformance agent {}\n", hostname.trim());
+    format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len())
+}
+
+#[test]
+fn it_greets_and_echoes_over_both_ip_versions() {
+    for agent in agent::all() {
+        let server = Server::start(agent);
+        for host in ["127.0.0.1", "::1"] {
+            let mut said = String::new();
+            TcpStream::connect((host, server.tcp)).unwrap().read_to_string(&mut said).unwrap();
+            assert_eq!(said, greeting());
+            let socket = UdpSocket::bind((host, 0)).unwrap();
+            socket.set_read_timeout(Some(Duration::from_secs(2))).unwrap();
+            for sent in [&b""[..], b"nonce", &[0xff; 1400]] {
+                socket.send_to(sent, (host, server.udp)).unwrap();
+                let mut buffer = [0; 2048];
+                let (length, _) = socket.recv_from(&mut buffer).unwrap();
+                assert_eq!(&buffer[..length], sent);
+            }
+        }
+    }
+}
+
+#[test]
+fn one_agent_reaches_another() {
+    for agent in agent::all() {
+        let server = Server::start(agent);
+        let answers = agent.batch(format!(
+            "1 tcp 127.0.0.1 {0} 2000\n2 http ::1 {0} GET / 100 2000\n3 udp 127.0.0.1 {1} nonce 2000\n4 udp ::1 {1} nonce 2000\n",
+            server.tcp, server.udp
+        ));
+        assert_eq!(answers.of(1)["banner"], greeting());
+        assert_eq!(answers.of(2)["status"], 200);
+        assert!(answers.of(2)["body"].as_str().unwrap().starts_with("oke-conformance agent "));
+        assert_eq!(answers.of(3)["result"], "answered");
+        assert_eq!(answers.of(4)["result"], "answered");
+    }
+}
+
+#[test]
+fn a_long_request_is_not_answered_with_a_reset() {
+    let server = Server::start(agent::native());
+    for _ in 0..20 {
+        let mut stream = TcpStream::connect(("127.0.0.1", server.tcp)).unwrap();
+        stream.write_all(&[b'x'; 100_000]).unwrap();
+        thread::sleep(Duration::from_millis(5));
+        stream.write_all(&[b'x'; 100_000]).unwrap();
+        stream.shutdown(Shutdown::Write).unwrap();
+        let mut said = String::new();
+        stream.read_to_string(&mut said).unwrap();
+        assert_eq!(said, greeting());
+    }
+}
+
+#[test]
+fn idle_peers_do_not_block_others() {
+    let server = Server::start(agent::native());
+    let idle: Vec<_> = (0..300).map(|_| TcpStream::connect(("127.0.0.1", server.tcp)).unwrap()).collect();
+    let started = Instant::now();
+    let mut said = String::new();
+    TcpStream::connect(("127.0.0.1", server.tcp)).unwrap().read_to_string(&mut said).unwrap();
+    assert_eq!(said, greeting());
+    assert!(started.elapsed() < Duration::from_millis(500));
+    drop(idle);
+}
+
+#[test]
+fn it_stops_at_once_when_told() {
+    for agent in agent::all() {
+        for signal in ["-TERM", "-INT"] {
+            let mut server = Server::start(agent);
+            let (status, took) = server.signal(signal);
+            assert_eq!(status.code(), Some(0), "{signal}");
+            assert!(took < Duration::from_millis(100), "{signal}: {took:?}");
+        }
+    }
+}
+
+#[test]
+fn the_kernel_reaps_its_children() {
+    let server = Server::start(agent::native());
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.child.id())).unwrap();
+    let set = |name: &str| {
+        let bits = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        u64::from_str_radix(bits.trim(), 16).unwrap()
+    };
+    let bit = |signal: u32| 1_u64 << (signal - 1);
+    assert_ne!(set("SigIgn:") & bit(17), 0, "an ignored SIGCHLD leaves no zombies");
+    assert_eq!(set("SigCgt:"), bit(2) | bit(15));
+}
+
+#[test]
+fn a_port_in_use_is_told_and_the_others_are_served() {
+    let taken = TcpListener::bind("[::]:0").unwrap();
+    let (tcp, _) = free_ports();
+    let taken = (taken.local_addr().unwrap().port(), taken);
+    let mut child = agent::native()
+        .command()
+        .args(["serve", &format!("tcp:{}", taken.0), &format!("tcp:{tcp}")])
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut complaint = String::new();
+    BufReader::new(child.stderr.take().unwrap()).read_line(&mut complaint).unwrap();
+    let started = Instant::now();
+    let served = loop {
+        match TcpStream::connect(("127.0.0.1", tcp)) {
+            Ok(_) => break true,
+            Err(_) if started.elapsed() > Duration::from_secs(5) => break false,
+            Err(_) => thread::sleep(Duration::from_millis(5)),
+        }
+    };
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert_eq!(complaint, format!("agent: cannot serve tcp:{}: EADDRINUSE\n", taken.0));
+    assert!(served);
+}
+
+#[test]
+fn nothing_to_serve_is_still_a_process_to_stay() {
+    let mut child = agent::native().command().arg("serve").spawn().unwrap();
+    thread::sleep(Duration::from_millis(100));
+    assert!(child.try_wait().unwrap().is_none());
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
