@@ -1,7 +1,10 @@
 //! The range.
 pub mod apt;
+pub mod check;
 pub mod docker_engine;
 pub mod metadata_service;
 pub mod node_image;
+pub mod prove;
 pub mod range;
+pub mod readme;
 pub mod tool;

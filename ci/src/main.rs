@@ -1,1 +1,56 @@
-fn main() {}
+//! `cargo xtask`: what one does around the suite.
+
+mod command;
+mod console;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", about = "What one does around the suite", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// The range: a real three-node cluster on this machine to run the suite against
+    Range {
+        #[command(subcommand)]
+        command: command::range::Command,
+    },
+    /// Make the node image, or find that it is made already, and print its name
+    NodeImage,
+    /// Run every test: those that need no cluster, then those that do, then the proof by sabotage
+    Check,
+    /// Write the coverage table of README.md from the scenarios
+    Readme,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    console::run(async move {
+        match arguments.command {
+            Command::Range { command } => command::range::run(command).await,
+            Command::NodeImage => command::node_image::run().await,
+            Command::Check => ci::check::check(console::progress()).await,
+            Command::Readme => {
+                let changed = ci::readme::write(&ci::check::workspace().join("README.md"))?;
+                println!("README.md {}", if changed { "is written anew" } else { "was up to date" });
+                Ok(())
+            }
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Arguments::command().debug_assert();
+    }
+}

@@ -1,13 +1,13 @@
 //! Proving the suite itself: each sabotage turns exactly its scenarios into failures, and undoing it turns them back.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 use std::time::Instant;
 
 use anyhow::{Context, Result, bail, ensure};
 use harness::record::{Outcome, Run};
 use tokio::process::Command;
 
+use crate::check::workspace;
 use crate::range::{Range, Sabotage};
 
 /// Commits each of `sabotages` on `range`, runs the whole suite, undoes it and runs again; `tell` hears of each as it is proved.
@@ -70,7 +70,7 @@ async fn whole(range: &Range) -> Result<()> {
 
 /// Runs the suite as a user would, and reads its record.
 async fn suite(range: &Range) -> Result<Run> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let root = workspace();
     let reports = root.join("target/conformance").join(format!("prove-{}", range.name()));
     let record = reports.join("run.json");
     if record.exists() {

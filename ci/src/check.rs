@@ -1,0 +1,57 @@
+//! Every test there is: those that need no cluster, then, on one range, those that do, and the proof of the suite by its sabotages.
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context, Result, ensure};
+use tokio::process::Command;
+
+use crate::range::{Lifetime, Progress, Range, Sabotage};
+
+/// The range that the tests share; none of them leaves it other than it was.
+const RANGE: &str = "check";
+
+/// Runs all of it.
+///
+/// # Errors
+/// Names the first step that failed.
+pub async fn check(progress: Progress) -> Result<()> {
+    let tell = |line: &str| progress(line);
+    step("unit tests", &tell, cargo(&["unit", "--quiet"])).await?;
+    // These start and end clusters of their own.
+    step("ranges of their own", &tell, cargo(&["test", "--quiet", "--package", "ci", "--test", "range", "--test", "kind_accepts_the_image", "--", "--ignored", "--test-threads=1"])).await?;
+    let range = Range::up(RANGE, Lifetime::ThrowAway, progress.clone()).await?;
+    let checked = on(&range, &tell).await;
+    let gone = range.down().await;
+    checked.and(gone)
+}
+
+async fn on(range: &Range, tell: &dyn Fn(&str)) -> Result<()> {
+    let mut bad_input = cargo(&["test", "--quiet", "--package", "ci", "--test", "range_bad_input", "--", "--ignored", "--test-threads=1"]);
+    bad_input.env("OKE_CONFORMANCE_RANGE", range.name());
+    step("bad input and leftovers", tell, bad_input).await?;
+    let start = Instant::now();
+    crate::prove::prove(range, &Sabotage::all()?, tell).await?;
+    tell(&format!("sabotages: all seen ({:.1} s)", start.elapsed().as_secs_f64()));
+    Ok(())
+}
+
+async fn step(name: &str, tell: &dyn Fn(&str), mut command: Command) -> Result<()> {
+    let start = Instant::now();
+    tell(&format!("{name} ..."));
+    let status = command.status().await.context("cargo cannot be started")?;
+    ensure!(status.success(), "{name} failed: the lines above say which");
+    tell(&format!("{name}: all green ({:.1} s)", start.elapsed().as_secs_f64()));
+    Ok(())
+}
+
+fn cargo(args: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(args).current_dir(workspace()).kill_on_drop(true);
+    command
+}
+
+/// The workspace's root.
+pub fn workspace() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
