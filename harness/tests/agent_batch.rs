@@ -104,10 +104,10 @@ fn tcp_quotes_a_banner_and_notes_a_hang_up() {
 
 #[test]
 fn an_error_of_the_caller_is_not_a_refusal() {
-    // Neither leaves this machine: TCP has no connections to a group, and this is nobody's address.
-    let answers = agent::native().batch("1 tcp 224.0.0.1 80 300\n2 tcp 127.0.0.1 80 300 extra\n");
-    assert!(["error", "unreachable"].contains(&answers.of(1)["result"].as_str().unwrap()), "{answers:?}");
-    assert_eq!(answers.of(2)["result"], "invalid");
+    // The kernel turns these down before anything leaves this machine: a link without its name, a broadcast unasked for.
+    let answers = agent::native().batch("1 tcp fe80::1 80 300\n2 udp 255.255.255.255 9 nonce 300\n");
+    assert_eq!((&answers.of(1)["result"], &answers.of(1)["errno"]), (&json!("error"), &json!("EINVAL")));
+    assert_eq!((&answers.of(2)["result"], &answers.of(2)["errno"]), (&json!("error"), &json!("EACCES")));
 }
 
 #[test]
@@ -242,6 +242,25 @@ fn http_tells_a_silent_server_from_a_silent_network() {
     assert_eq!(answers.of(4)["result"], "answered");
     assert_eq!(answers.of(4)["body"], "first");
     assert_eq!(answers.of(4)["complete"], false);
+}
+
+#[test]
+fn http_tells_a_reset_once_connected() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    // Closing with the request unread is a reset.
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            thread::sleep(Duration::from_millis(50));
+            drop(stream);
+        }
+    });
+    for agent in agent::all() {
+        let answers = agent.batch(format!("1 http 127.0.0.1 {port} GET / 9 2000\n"));
+        assert_eq!(answers.of(1)["result"], "reset", "{answers:?}");
+        assert_eq!(answers.of(1)["errno"], "ECONNRESET");
+        assert_eq!(answers.of(1)["connected"], true);
+    }
 }
 
 /// A name server that treats each query by `answer`, which is given the query and how many have come before.
