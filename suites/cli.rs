@@ -1,7 +1,9 @@
 //! The words after `cargo test --`: libtest's own, and what says which cluster.
 use std::path::PathBuf;
 
+use anyhow::{Result, anyhow};
 use clap::Parser;
+use clap::error::ErrorKind;
 use libtest_mimic::Arguments;
 
 /// Proves, live, that a cluster denies what it must deny.
@@ -43,6 +45,17 @@ pub enum Cluster<'a> {
 }
 
 impl Cli {
+    /// Reads the process' own arguments; prints the help and ends where that is asked for.
+    ///
+    /// # Errors
+    /// Which of them is wrong, in one sentence as everywhere else; clap would take a paragraph.
+    pub fn read() -> Result<Self> {
+        Self::try_parse().map_err(|error| match error.kind() {
+            ErrorKind::DisplayHelp => error.exit(),
+            _ => anyhow!("{}; `cargo test -- --help` shows what there is", what_is_wrong(&error.to_string())),
+        })
+    }
+
     /// Which cluster is meant.
     pub fn cluster(&self) -> Cluster<'_> {
         match self.cluster.split_once(':') {
@@ -51,4 +64,14 @@ impl Cli {
             _ => Cluster::Named(&self.cluster),
         }
     }
+}
+
+/// clap's explanation and tips without what it repeats of the help.
+fn what_is_wrong(explanation: &str) -> String {
+    let told = explanation
+        .lines()
+        .map(str::trim)
+        .take_while(|line| !line.starts_with("Usage:") && !line.starts_with("For more information"));
+    let told: Vec<&str> = told.filter(|line| !line.is_empty()).collect();
+    told.join("; ").trim_start_matches("error: ").to_owned()
 }

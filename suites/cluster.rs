@@ -7,6 +7,7 @@ use harness::cluster::connect::{Connection, Target, connect};
 use harness::settings::{self, ClusterSettings};
 
 use crate::cli::{Cli, Cluster};
+use crate::console::note;
 use crate::signals::Watch;
 
 /// A cluster that answers.
@@ -35,15 +36,24 @@ pub async fn reach(cli: &Cli, signals: &Watch) -> Result<Reached> {
             // The process' own number: two runs on one machine do not get into each other's way.
             let name = format!("run-{}", std::process::id());
             signals.range(&name);
-            let progress = Arc::new(|line: &str| eprintln!("{line}"));
+            let progress = Arc::new(|line: &str| note(line));
             (Some(Range::up(&name, Lifetime::ThrowAway, progress).await?), false)
         }
-        Cluster::Range("") => bail!("--cluster kind: names no range; `cargo xtask range status` shows those that are up"),
-        Cluster::Range(name) => (Some(Range::attach(name).await.with_context(|| format!("cluster {}: `cargo xtask range status` shows the ranges that are up", cli.cluster))?), true),
+        Cluster::Range("") => {
+            bail!("--cluster kind: names no range; `cargo xtask range status` shows those that are up")
+        }
+        Cluster::Range(name) => (
+            Some(Range::attach(name).await.with_context(|| format!("cluster {} cannot be used", cli.cluster))?),
+            true,
+        ),
         Cluster::Named(_) => (None, true),
     };
     let target = match &range {
-        Some(range) => Target { name: cli.cluster.clone(), kubeconfig: Some(range.kubeconfig().to_owned()), context: range.context() },
+        Some(range) => Target {
+            name: cli.cluster.clone(),
+            kubeconfig: Some(range.kubeconfig().to_owned()),
+            context: range.context(),
+        },
         None => Target {
             name: cli.cluster.clone(),
             kubeconfig: settings.kubeconfig.clone(),

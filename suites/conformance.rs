@@ -2,6 +2,7 @@
 //! `cargo test -- --cluster prod` runs against a cluster that is there.
 mod cli;
 mod cluster;
+mod console;
 mod signals;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,33 +10,37 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
-use clap::Parser;
 use harness::env::Env;
 use harness::record::{Outcome, Record, Run, Totals};
 use harness::scenario::{Entry, Impact};
 use tokio::runtime::Runtime;
 
 use cli::Cli;
+use console::{note, say};
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let entries = scenarios::all();
-    if cli.test.list {
-        return libtest_mimic::run(&cli.test, harness::run::catalogue(&entries)).exit_code();
-    }
-    match conformance(cli, entries) {
-        Ok(code) => code,
-        Err(error) => {
-            eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+    let ended = Cli::read().and_then(|cli| {
+        let entries = scenarios::all();
+        if cli.test.list {
+            return Ok(libtest_mimic::run(&cli.test, harness::run::catalogue(&entries)).exit_code());
         }
-    }
+        conformance(cli, entries)
+    });
+    ended.unwrap_or_else(|error| {
+        // Other people's words are in it, and they may run over several lines.
+        let sentence = format!("{error:#}");
+        note(format!("error: {}", sentence.split_whitespace().collect::<Vec<_>>().join(" ")));
+        ExitCode::FAILURE
+    })
 }
 
 fn conformance(cli: Cli, entries: Vec<Entry>) -> Result<ExitCode> {
     let entries = harness::run::selected(&cli.test, entries);
     if entries.is_empty() {
-        bail!("no scenario matches {:?}: `cargo test -- --list` shows them all", cli.test.filter.as_deref().unwrap_or_default());
+        match &cli.test.filter {
+            Some(filter) => bail!("no scenario matches {filter:?}: `cargo test -- --list` shows them all"),
+            None => bail!("the options leave no scenario to run: `cargo test -- --list` shows them all"),
+        }
     }
     reports::ensure_folder(&cli.report_dir)?;
     let runtime = Runtime::new()?;
@@ -48,32 +53,46 @@ fn conformance(cli: Cli, entries: Vec<Entry>) -> Result<ExitCode> {
     let finished = env.and_then(|env| attempt_all(&cli, entries, env, &runtime, &signals));
     // Whatever became of the run, a throw-away cluster goes.
     if let Some(range) = range {
-        eprintln!("removing the throw-away cluster");
+        note("removing the throw-away cluster");
         runtime.block_on(range.down())?;
     }
     finished
 }
 
-fn attempt_all(cli: &Cli, entries: Vec<Entry>, env: Env, runtime: &Runtime, signals: &signals::Watch) -> Result<ExitCode> {
+fn attempt_all(
+    cli: &Cli,
+    entries: Vec<Entry>,
+    env: Env,
+    runtime: &Runtime,
+    signals: &signals::Watch,
+) -> Result<ExitCode> {
     if entries.iter().any(|entry| entry.scenario.impact >= Impact::Probe) {
         runtime.block_on(env.may_make_namespaces())?;
     }
     let facts = &env.facts;
     let pools = env.hosts.len();
-    println!("\nrunning {} scenarios against {} ({}, {}), {} namespaces, {pools} node pools", entries.len(), facts.name, facts.server, facts.version, facts.namespaces.len());
+    say(format!(
+        "\nrunning {} scenarios against {} ({}, {}), {} namespaces, {pools} node pools",
+        entries.len(),
+        facts.name,
+        facts.server,
+        facts.version,
+        facts.namespaces.len()
+    ));
     let env = Arc::new(env);
     signals.guard(env.clone());
     let quiet = libtest_mimic::Arguments { logfile: Some(NOWHERE.into()), ..cli.test.clone() };
-    let ran = catch_unwind(AssertUnwindSafe(|| harness::run::run(&quiet, entries, &env, runtime.handle(), "oke", tell)));
+    let ran =
+        catch_unwind(AssertUnwindSafe(|| harness::run::run(&quiet, entries, &env, runtime.handle(), "oke", tell)));
     let swept = runtime.block_on(env.sandbox.sweep());
     signals.release();
     let Ok((run, conclusion)) = ran else { bail!("the run crashed; what it had made was swept ({swept:?})") };
     for path in reports::write_all(&run, &cli.report_dir)? {
-        println!("report: {}", path.display());
+        say(format!("report: {}", path.display()));
     }
-    println!("\n{}", closing_line(&run));
+    say(format!("\n{}", closing_line(&run)));
     if let Err(left) = swept {
-        bail!("cluster {}: {left}", cli.cluster);
+        bail!("cluster {name}: {left}, or have `cargo xtask sweep --cluster {name}` do it", name = cli.cluster);
     }
     if conclusion.num_passed + conclusion.num_failed + conclusion.num_ignored == 0 {
         bail!("no scenario ran");
@@ -85,14 +104,19 @@ fn attempt_all(cli: &Cli, entries: Vec<Entry>, env: Env, runtime: &Runtime, sign
 const NOWHERE: &str = if cfg!(windows) { "NUL" } else { "/dev/null" };
 
 fn tell(record: &Record) {
-    println!("{}", reports::terminal::line(record, false));
+    say(reports::terminal::line(record, false));
 }
 
 /// As libtest closes, so that whatever reads its last line reads ours; then in the words of a verdict.
 fn closing_line(run: &Run) -> String {
     let Totals { passed, failed, inconclusive, skipped } = run.totals();
     let word = if failed + inconclusive == 0 { "ok" } else { "FAILED" };
-    let denials: usize = run.scenarios.iter().flat_map(|record| &record.cells).filter(|cell| matches!(cell.outcome, Outcome::Denied { .. })).count();
+    let denials: usize = run
+        .scenarios
+        .iter()
+        .flat_map(|record| &record.cells)
+        .filter(|cell| matches!(cell.outcome, Outcome::Denied { .. }))
+        .count();
     format!(
         "test result: {word}. {passed} passed; {} failed; {skipped} ignored; 0 measured; 0 filtered out; finished in {:.2}s\n{} ({denials} cells denied)",
         failed + inconclusive,

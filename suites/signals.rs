@@ -6,6 +6,8 @@ use harness::env::Env;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::console::note;
+
 #[derive(Default)]
 struct Held {
     env: Option<Arc<Env>>,
@@ -21,10 +23,15 @@ impl Watch {
         let held: Arc<Mutex<Held>> = Arc::default();
         let watched = held.clone();
         runtime.spawn(async move {
-            let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate())) else { return };
+            let (Ok(mut interrupt), Ok(mut terminate)) =
+                (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+            else {
+                return;
+            };
             let code = tokio::select! { _ = interrupt.recv() => 130, _ = terminate.recv() => 143 };
-            eprintln!("\ninterrupted: taking away what the run has made");
-            let Held { env, range } = std::mem::take(&mut *watched.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
+            note("\ninterrupted: taking away what the run has made");
+            let Held { env, range } =
+                std::mem::take(&mut *watched.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
             // A throw-away cluster takes everything with it.
             let ended = match (range, env) {
                 (Some(range), _) => Range::remove(&range).await.map_err(|error| format!("{error:#}")),
@@ -32,7 +39,7 @@ impl Watch {
                 (None, None) => Ok(()),
             };
             if let Err(left) = ended {
-                eprintln!("error: {left}");
+                note(format!("error: {left}"));
             }
             // The run's own threads are in the middle of something that is gone: no destructor of theirs is worth waiting for.
             std::process::exit(code);

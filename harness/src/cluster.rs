@@ -1,4 +1,6 @@
 //! The cluster: how it is reached, as whom, and what it is.
 pub mod connect;
+mod credential;
 pub mod facts;
+mod kubeconfig;
 pub mod persona;

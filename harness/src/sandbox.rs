@@ -17,7 +17,7 @@ use kube::{Client, Error, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::sync::OnceCell;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::attempt::api::chain;
 use crate::verdict::NoVerdict;
@@ -32,6 +32,8 @@ pub const OWNER: &str = "oke-conformance/owner";
 const LIFETIME: SignedDuration = SignedDuration::from_mins(30);
 /// A sweep that has not finished by then says what is left.
 const SWEEP_WITHIN: Duration = Duration::from_secs(60);
+/// One round of deleting and counting; longer, and the API server has fallen silent.
+const ROUND_WITHIN: Duration = Duration::from_secs(15);
 
 /// The run's objects.
 pub struct Sandbox {
@@ -67,7 +69,8 @@ impl Sandbox {
 
     /// What every object carries.
     pub fn labels(&self) -> BTreeMap<String, String> {
-        [(RUN.to_owned(), self.run.clone()), ("app.kubernetes.io/managed-by".to_owned(), "oke-conformance".to_owned())].into()
+        [(RUN.to_owned(), self.run.clone()), ("app.kubernetes.io/managed-by".to_owned(), "oke-conformance".to_owned())]
+            .into()
     }
 
     /// ... and this too.
@@ -110,7 +113,11 @@ impl Sandbox {
     /// The API server's own words.
     pub async fn make<K>(&self, namespace: &str, object: &K) -> Result<K, Error>
     where
-        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + serde::Serialize + Debug,
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()>
+            + Clone
+            + DeserializeOwned
+            + serde::Serialize
+            + Debug,
     {
         self.open().map_err(|why| Error::Service(why.into()))?;
         self.touched.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(namespace.to_owned());
@@ -129,7 +136,8 @@ impl Sandbox {
         self.closed.store(true, Ordering::SeqCst);
         let touched = self.touched.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
         let own = self.own.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
-        sweep(&self.client, &format!("{RUN}={}", self.run), touched.into_iter().collect(), own.into_iter().collect()).await
+        sweep(&self.client, &format!("{RUN}={}", self.run), touched.into_iter().collect(), own.into_iter().collect())
+            .await
     }
 }
 
@@ -151,7 +159,10 @@ pub async fn sweep_all(client: &Client) -> Result<usize, String> {
 
 fn expired(annotations: &BTreeMap<String, String>) -> bool {
     // What carries the label but no readable expiry was not made by a run: not ours to judge.
-    annotations.get(EXPIRES).and_then(|expires| expires.parse::<Timestamp>().ok()).is_some_and(|expires| expires < Timestamp::now())
+    annotations
+        .get(EXPIRES)
+        .and_then(|expires| expires.parse::<Timestamp>().ok())
+        .is_some_and(|expires| expires < Timestamp::now())
 }
 
 async fn sweep_runs(client: &Client, doomed: fn(&BTreeMap<String, String>) -> bool) -> Result<usize, String> {
@@ -172,7 +183,9 @@ async fn sweep_runs(client: &Client, doomed: fn(&BTreeMap<String, String>) -> bo
     let carriers = carriers.map_err(cannot)?.items.into_iter().map(|object| object.metadata);
     for object in pods.chain(carriers) {
         let run = object.labels.as_ref().and_then(|labels| labels.get(RUN)).cloned();
-        if let (Some(run), Some(namespace), true) = (run, object.namespace, doomed(&object.annotations.unwrap_or_default())) {
+        if let (Some(run), Some(namespace), true) =
+            (run, object.namespace, doomed(&object.annotations.unwrap_or_default()))
+        {
             runs.entry(run).or_default().0.insert(namespace);
         }
     }
@@ -188,14 +201,18 @@ async fn sweep(client: &Client, selector: &str, touched: Vec<String>, own: Vec<S
     let params = ListParams::default().labels(selector);
     let mut last = String::new();
     while Instant::now() < deadline {
-        match sweep_once(client, &params, &touched, &own).await {
-            Ok(0) => return Ok(()),
-            Ok(left) => last = format!("{left} objects are still there"),
-            Err(error) => last = told(&error),
+        match timeout(ROUND_WITHIN, sweep_once(client, &params, &touched, &own)).await {
+            Ok(Ok(0)) => return Ok(()),
+            Ok(Ok(left)) => last = format!("{left} objects are still there"),
+            Ok(Err(error)) => last = told(&error),
+            Err(_) => last = "the API server does not answer".into(),
         }
         sleep(Duration::from_millis(100)).await;
     }
-    Err(format!("the sweep did not finish within {} s: {last}; take away by hand what carries the label {selector}", SWEEP_WITHIN.as_secs()))
+    Err(format!(
+        "the sweep did not finish within {} s: {last}; take away by hand what carries the label {selector}",
+        SWEEP_WITHIN.as_secs()
+    ))
 }
 
 /// Deletes, then counts what is left: a creation that was under way when the run ended shows up in a later round.

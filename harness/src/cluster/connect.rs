@@ -1,19 +1,25 @@
 //! From a name to an API server that has accepted a credential.
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use kube::api::{Api, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config, Error};
 
 use crate::attempt::api::chain;
+use crate::cluster::{credential, kubeconfig};
 
 /// A TCP and TLS handshake that takes longer finds nobody at home.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// The first answer, and the whole of a plugin that fetches the credential.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+/// Longer than any watch or exec of a run is rightly silent.
+const SILENCE: Duration = Duration::from_secs(70);
+/// Characters of an answer that is a web page, and may be long.
+const QUOTED: usize = 200;
+const WHAT_TO_CHECK: &str = "is the cluster up, is there a route to it, and is this its address?";
 
 /// Where a cluster is to be found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,61 +47,82 @@ pub struct Connection {
 /// # Errors
 /// One sentence: what is wrong (kubeconfig, context, address, credential), where, and what to do.
 pub async fn connect(target: &Target) -> Result<Connection> {
-    let (kubeconfig, place) = read(target.kubeconfig.as_deref())?;
+    let (kubeconfig, place) = kubeconfig::read(target.kubeconfig.as_deref())?;
     let context = &target.context;
-    if !kubeconfig.contexts.iter().any(|named| &named.name == context) {
-        let known: Vec<&str> = kubeconfig.contexts.iter().map(|named| named.name.as_str()).collect();
-        let known = if known.is_empty() { "it has none".to_owned() } else { format!("it has {}", known.join(", ")) };
-        bail!("unknown cluster {:?}: no context of that name in {place} ({known}), no [cluster.{}] in conformance.toml; see --help for the names --cluster takes", target.name, target.name);
-    }
+    is_whole(&kubeconfig, &place, target)?;
+    let no_credential = |why: &str| {
+        anyhow!("there is no credential for context {context} in {place}: {why}; get it to work with kubectl first")
+    };
     let options = KubeConfigOptions { context: Some(context.clone()), ..KubeConfigOptions::default() };
     let config = Config::from_custom_kubeconfig(kubeconfig, &options).await;
-    let mut config = config.map_err(|error| anyhow!("context {context} in {place} cannot be used: {}; mend that entry", chain(&error)))?;
+    let mut config = config
+        .map_err(|error| anyhow!("context {context} in {place} cannot be used: {}; mend that entry", chain(&error)))?;
     // A denial is an answer: 429 and 5xx too must reach the judge as they are.
     config.default_retry = false;
     config.connect_timeout = Some(CONNECT_WITHIN);
+    // A server that falls silent half-way must not hold the run for ever.
+    (config.read_timeout, config.reset_reader_on_write) = (Some(SILENCE), true);
     let server = config.cluster_url.clone();
-    let client = Client::try_from(config.clone()).map_err(|error| anyhow!("the credential of context {context} in {place} cannot be used: {}; mend that entry", chain(&error)))?;
+    let client = credential::client(config.clone(), ANSWER_WITHIN).await.map_err(|why| no_credential(&why))?;
     let reviews: Api<SelfSubjectReview> = Api::all(client.clone());
     let (params, question) = (PostParams::default(), SelfSubjectReview::default());
     let review = tokio::time::timeout(ANSWER_WITHIN, reviews.create(&params, &question)).await;
-    let review = review.map_err(|_| anyhow!("the API server {server} did not answer within {} s: is the cluster up, and is there a route to it?", ANSWER_WITHIN.as_secs()))?;
+    let review = review.map_err(|_| {
+        anyhow!("the API server {server} did not answer within {} s; {WHAT_TO_CHECK}", ANSWER_WITHIN.as_secs())
+    })?;
     match review {
         Ok(review) => {
             let user = review.status.and_then(|status| status.user_info).and_then(|user| user.username);
             Ok(Connection { config, client, user: user.unwrap_or_else(|| "an unnamed user".into()) })
         }
         Err(Error::Api(status)) if status.code == 401 => {
-            bail!("the API server {server} does not accept the credential of context {context} in {place} (401): it has expired or was revoked; get a new one, then run again")
+            bail!(
+                "the API server {server} does not accept the credential of context {context} in {place} (401): it has expired or was revoked; get a new one, then run again"
+            )
         }
-        Err(Error::Api(status)) => bail!("the API server {server} does not say who context {context} is: {}", status.message),
-        Err(Error::Auth(error)) => bail!("the credential of context {context} in {place} cannot be had: {}; get it to work with kubectl first", chain(&error)),
-        Err(error) => bail!("the API server {server} of context {context} cannot be reached: {}; is the cluster up, and is there a route to it?", chain(&error)),
+        Err(Error::Api(status)) => {
+            let said: String = status.message.chars().take(QUOTED).collect();
+            bail!(
+                "the API server {server} does not say who context {context} is ({}: {said}); {WHAT_TO_CHECK}",
+                status.code
+            )
+        }
+        Err(error @ Error::Auth(_)) => Err(no_credential(&credential::told(&error, "that it names"))),
+        Err(Error::SerdeError(error)) => bail!(
+            "what the API server {server} of context {context} answers is not Kubernetes ({error}); {WHAT_TO_CHECK}"
+        ),
+        Err(error) => bail!(
+            "the API server {server} of context {context} cannot be reached ({}); {WHAT_TO_CHECK}",
+            chain(&error).trim_start_matches("ServiceError: ")
+        ),
     }
 }
 
-fn read(path: Option<&Path>) -> Result<(Kubeconfig, String)> {
-    if let Some(path) = path {
-        let place = path.display().to_string();
-        let kubeconfig = Kubeconfig::read_from(path).map_err(|error| unreadable(&place, &error))?;
-        return Ok((kubeconfig, place));
+/// kube takes a context without its user for one that needs no credential, and says nothing.
+fn is_whole(kubeconfig: &Kubeconfig, place: &str, Target { name, context, .. }: &Target) -> Result<()> {
+    let Some(found) = kubeconfig.contexts.iter().find(|named| &named.name == context) else {
+        let known: Vec<&str> = kubeconfig.contexts.iter().map(|named| named.name.as_str()).collect();
+        let known = if known.is_empty() { "it has none".to_owned() } else { format!("it has {}", known.join(", ")) };
+        if name != context {
+            bail!(
+                "cluster {name:?} of conformance.toml cannot be found: no context {context} in {place} ({known}); mend `context` in its entry"
+            );
+        }
+        bail!(
+            "unknown cluster {name:?}: no context of that name in {place} ({known}), no [cluster.{name}] in conformance.toml; see --help for the names --cluster takes"
+        );
+    };
+    let Some(found) = &found.context else { bail!("context {context} in {place} is empty; mend that entry") };
+    if !kubeconfig.clusters.iter().any(|named| named.name == found.cluster) {
+        bail!(
+            "context {context} in {place} names the cluster {:?}, which is not there; mend that entry",
+            found.cluster
+        );
     }
-    if let Some(kubeconfig) = Kubeconfig::from_env().map_err(|error| unreadable("$KUBECONFIG", &error))? {
-        return Ok((kubeconfig, "$KUBECONFIG".into()));
+    match &found.user {
+        Some(user) if !kubeconfig.auth_infos.iter().any(|named| &named.name == user) => {
+            bail!("context {context} in {place} names the user {user:?}, which is not there; mend that entry")
+        }
+        _ => Ok(()),
     }
-    let home = std::env::var_os("HOME").context("no kubeconfig: neither $KUBECONFIG nor $HOME is set; set one of them")?;
-    let path = Path::new(&home).join(".kube").join("config");
-    let place = path.display().to_string();
-    if !path.exists() {
-        bail!("no kubeconfig: $KUBECONFIG is not set and {place} does not exist; get one for the cluster, or leave --cluster away to have a throw-away cluster started");
-    }
-    let kubeconfig = Kubeconfig::read_from(&path).map_err(|error| unreadable(&place, &error))?;
-    Ok((kubeconfig, place))
-}
-
-fn unreadable(place: &str, error: &dyn std::error::Error) -> anyhow::Error {
-    // The YAML reader draws the place over several lines; one sentence is promised.
-    let text = chain(error);
-    let first = text.lines().next().unwrap_or_default();
-    anyhow!("the kubeconfig {place} cannot be read: {first}; mend it, or name another with $KUBECONFIG")
 }
