@@ -19,7 +19,24 @@ pub async fn check(progress: Progress) -> Result<()> {
     let tell = |line: &str| progress(line);
     step("unit tests", &tell, cargo(&["unit", "--quiet"])).await?;
     // These start and end clusters of their own.
-    step("ranges of their own", &tell, cargo(&["test", "--quiet", "--package", "ci", "--test", "range", "--test", "kind_accepts_the_image", "--", "--ignored", "--test-threads=1"])).await?;
+    step(
+        "ranges of their own",
+        &tell,
+        cargo(&[
+            "test",
+            "--quiet",
+            "--package",
+            "ci",
+            "--test",
+            "range",
+            "--test",
+            "kind_accepts_the_image",
+            "--",
+            "--ignored",
+            "--test-threads=1",
+        ]),
+    )
+    .await?;
     let range = Range::up(RANGE, Lifetime::ThrowAway, progress.clone()).await?;
     let checked = on(&range, &tell).await;
     let gone = range.down().await;
@@ -27,7 +44,17 @@ pub async fn check(progress: Progress) -> Result<()> {
 }
 
 async fn on(range: &Range, tell: &dyn Fn(&str)) -> Result<()> {
-    let mut bad_input = cargo(&["test", "--quiet", "--package", "ci", "--test", "range_bad_input", "--", "--ignored", "--test-threads=1"]);
+    let mut bad_input = cargo(&[
+        "test",
+        "--quiet",
+        "--package",
+        "ci",
+        "--test",
+        "range_bad_input",
+        "--",
+        "--ignored",
+        "--test-threads=1",
+    ]);
     bad_input.env("OKE_CONFORMANCE_RANGE", range.name());
     step("bad input and leftovers", tell, bad_input).await?;
     let start = Instant::now();

@@ -1,5 +1,6 @@
 //! The range.
 pub mod apt;
+pub mod bench;
 pub mod check;
 pub mod docker_engine;
 pub mod metadata_service;

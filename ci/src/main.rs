@@ -25,6 +25,8 @@ enum Command {
     NodeImage,
     /// Run every test: those that need no cluster, then those that do, then the proof by sabotage
     Check,
+    /// Print how long a range, a run and a probe take here
+    Bench,
     /// Write the coverage table of README.md from the scenarios
     Readme,
 }
@@ -36,6 +38,7 @@ fn main() -> ExitCode {
             Command::Range { command } => command::range::run(command).await,
             Command::NodeImage => command::node_image::run().await,
             Command::Check => ci::check::check(console::progress()).await,
+            Command::Bench => ci::bench::bench(console::progress()).await,
             Command::Readme => {
                 let changed = ci::readme::write(&ci::check::workspace().join("README.md"))?;
                 println!("README.md {}", if changed { "is written anew" } else { "was up to date" });

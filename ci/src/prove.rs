@@ -24,15 +24,29 @@ pub async fn prove(range: &Range, sabotages: &[Sabotage], tell: &dyn Fn(&str)) -
         range.restore(sabotage).await?;
         let found = failures(&broken?);
         match judge(&sabotage.flips, &found) {
-            Ok(()) => tell(&format!("{:<24} fails {} and nothing else", sabotage.name, Vec::from_iter(sabotage.flips.iter().map(String::as_str)).join(", "))),
+            Ok(()) => tell(&format!(
+                "{:<24} fails {} and nothing else",
+                sabotage.name,
+                Vec::from_iter(sabotage.flips.iter().map(String::as_str)).join(", ")
+            )),
             Err(why) => wrong.push(format!("{}: {why}", sabotage.name)),
         }
         if let Err(error) = whole(range).await {
             wrong.push(format!("{}: undoing it does not mend the range: {error:#}", sabotage.name));
         }
-        tell(&format!("{:<24} undone, everything denied again ({:.1} s)", sabotage.name, start.elapsed().as_secs_f64()));
+        tell(&format!(
+            "{:<24} undone, everything denied again ({:.1} s)",
+            sabotage.name,
+            start.elapsed().as_secs_f64()
+        ));
     }
-    ensure!(wrong.is_empty(), "{} of {} sabotages are not seen as they must be: {}", wrong.len(), sabotages.len(), wrong.join("; "));
+    ensure!(
+        wrong.is_empty(),
+        "{} of {} sabotages are not seen as they must be: {}",
+        wrong.len(),
+        sabotages.len(),
+        wrong.join("; ")
+    );
     Ok(())
 }
 
@@ -48,7 +62,12 @@ fn judge(flips: &BTreeSet<String>, found: &Failures) -> std::result::Result<(), 
             None => wrong.push(format!("{id} passes all the same")),
         }
     }
-    wrong.extend(found.iter().filter(|(id, _)| !flips.contains(*id)).map(|(id, outcome)| format!("{id} has nothing to do with it and is {outcome}")));
+    wrong.extend(
+        found
+            .iter()
+            .filter(|(id, _)| !flips.contains(*id))
+            .map(|(id, outcome)| format!("{id} has nothing to do with it and is {outcome}")),
+    );
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join(", ")) }
 }
 
@@ -64,12 +83,16 @@ fn failures(run: &Run) -> Failures {
 
 async fn whole(range: &Range) -> Result<()> {
     let found = failures(&suite(range).await?);
-    ensure!(found.is_empty(), "{}", Vec::from_iter(found.iter().map(|(id, outcome)| format!("{id} is {outcome}"))).join("; "));
+    ensure!(
+        found.is_empty(),
+        "{}",
+        Vec::from_iter(found.iter().map(|(id, outcome)| format!("{id} is {outcome}"))).join("; ")
+    );
     Ok(())
 }
 
 /// Runs the suite as a user would, and reads its record.
-async fn suite(range: &Range) -> Result<Run> {
+pub(crate) async fn suite(range: &Range) -> Result<Run> {
     let root = workspace();
     let reports = root.join("target/conformance").join(format!("prove-{}", range.name()));
     let record = reports.join("run.json");
@@ -81,7 +104,10 @@ async fn suite(range: &Range) -> Result<Run> {
     let output = suite.current_dir(&root).kill_on_drop(true).output().await.context("cargo cannot be started")?;
     let Ok(text) = std::fs::read(&record) else {
         let complaint = String::from_utf8_lossy(&output.stderr);
-        bail!("the suite wrote no record: {}", complaint.lines().find(|line| line.starts_with("error")).unwrap_or("it gave no reason"));
+        bail!(
+            "the suite wrote no record: {}",
+            complaint.lines().find(|line| line.starts_with("error")).unwrap_or("it gave no reason")
+        );
     };
     serde_json::from_slice(&text).with_context(|| format!("{} cannot be read", record.display()))
 }
@@ -96,7 +122,11 @@ mod tests {
     #[case::overlooked(&["a"], &[], Some("a passes all the same"))]
     #[case::unclear(&["a"], &[("a", "inconclusive (x)")], Some("a should be allowed and is inconclusive (x)"))]
     #[case::too_wide(&["a"], &[("a", "allowed (x)"), ("b", "allowed (y)")], Some("b has nothing to do with it and is allowed (y)"))]
-    fn exactly_the_scenarios_it_should(#[case] flips: &[&str], #[case] found: &[(&str, &str)], #[case] expected: Option<&str>) {
+    fn exactly_the_scenarios_it_should(
+        #[case] flips: &[&str],
+        #[case] found: &[(&str, &str)],
+        #[case] expected: Option<&str>,
+    ) {
         let flips = flips.iter().map(ToString::to_string).collect();
         let found = found.iter().map(|(id, outcome)| (id.to_string(), outcome.to_string())).collect();
         assert_eq!(judge(&flips, &found).err().as_deref(), expected);

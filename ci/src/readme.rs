@@ -15,7 +15,8 @@ const END: &str = "<!-- /coverage -->";
 /// When the file cannot be read or written, or has lost its markers.
 pub fn write(path: &Path) -> Result<bool> {
     let text = std::fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
-    let written = with_table(&text, &table()).with_context(|| format!("{} lacks the lines {BEGIN:?} and {END:?}", path.display()))?;
+    let written = with_table(&text, &table())
+        .with_context(|| format!("{} lacks the lines {BEGIN:?} and {END:?}", path.display()))?;
     if written == text {
         return Ok(false);
     }
@@ -36,7 +37,12 @@ fn table() -> String {
     for entry in &entries {
         let file = entry.id.replace('-', "_");
         let impact = serde_json::to_value(entry.scenario.impact).unwrap_or_default();
-        let scenario = format!("[{}](scenarios/src/{file}.rs) | {} | {} |", entry.id, entry.scenario.title, impact.as_str().unwrap_or_default());
+        let scenario = format!(
+            "[{}](scenarios/src/{file}.rs) | {} | {} |",
+            entry.id,
+            entry.scenario.title,
+            impact.as_str().unwrap_or_default()
+        );
         for item in entry.scenario.guidance {
             by_item.entry(*item).or_default().push(scenario.clone());
         }

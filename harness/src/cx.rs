@@ -62,7 +62,11 @@ impl Cx {
     /// # Errors
     /// Inconclusive where no node can.
     pub fn node(&self) -> Result<&NodeFacts, NoVerdict> {
-        self.place.node.as_ref().or_else(|| self.env.hosts.first()).ok_or_else(|| NoVerdict::inconclusive("no node is ready and free of taints: no probe can be placed"))
+        self.place
+            .node
+            .as_ref()
+            .or_else(|| self.env.hosts.first())
+            .ok_or_else(|| NoVerdict::inconclusive("no node is ready and free of taints: no probe can be placed"))
     }
 
     /// A pod for [`Cx::namespace`] that nothing should object to: the control of every admission attempt.
@@ -72,7 +76,8 @@ impl Cx {
     pub fn plain_pod(&self) -> Result<Pod, NoVerdict> {
         let image = self.env.probes.image().map_err(NoVerdict::Inconclusive)?;
         let name = format!("oke-conformance-{}", self.env.sandbox.run);
-        pod::plain(&name, self.namespace()?, &image.reference, &self.env.sandbox.labels()).map_err(|error| NoVerdict::inconclusive(error.to_string()))
+        pod::plain(&name, self.namespace()?, &image.reference, &self.env.sandbox.labels())
+            .map_err(|error| NoVerdict::inconclusive(error.to_string()))
     }
 
     /// Attempts to have `forbidden` admitted in [`Cx::namespace`], as the one who deploys there.
@@ -101,7 +106,8 @@ impl Cx {
         let namespace = self.namespace()?;
         let operator = self.env.operator.clone();
         let persona = Persona::service_account(&operator, &self.env.config, namespace, account).await?;
-        let persona = persona.ok_or_else(|| NoVerdict::not_applicable(format!("{namespace} has no service account {account}")))?;
+        let persona = persona
+            .ok_or_else(|| NoVerdict::not_applicable(format!("{namespace} has no service account {account}")))?;
         Ok(Access { persona, operator, asks })
     }
 

@@ -42,7 +42,12 @@ impl Env {
     ///
     /// # Errors
     /// One sentence: what cannot be read, and which right is missing.
-    pub async fn open(name: &str, connection: Connection, settings: &ClusterSettings, listening: Listening) -> Result<Self> {
+    pub async fn open(
+        name: &str,
+        connection: Connection,
+        settings: &ClusterSettings,
+        listening: Listening,
+    ) -> Result<Self> {
         let Connection { config, client, user } = connection;
         let (version, nodes, namespaces, swept) = tokio::join!(
             client.apiserver_version(),
@@ -50,12 +55,19 @@ impl Env {
             facts::namespaces(&client, &settings.namespaces),
             sandbox::sweep_expired(&client),
         );
-        let may_not = |what: &str, error: &kube::Error| format!("{user} cannot {what} in cluster {name} ({}): grant it that, or use another credential", told(error));
+        let may_not = |what: &str, error: &kube::Error| {
+            format!(
+                "{user} cannot {what} in cluster {name} ({}): grant it that, or use another credential",
+                told(error)
+            )
+        };
         let version = version.map_err(|error| anyhow::anyhow!(may_not("read the version", &error)))?;
         let (nodes, raw) = nodes.map_err(|error| anyhow::anyhow!(may_not("list nodes", &error)))?;
         let namespaces = namespaces.map_err(|error| anyhow::anyhow!(may_not("list namespaces", &error)))?;
         if namespaces.is_empty() {
-            bail!("no namespace of cluster {name} is in scope: mend `namespaces` in its entry of conformance.toml, or create one");
+            bail!(
+                "no namespace of cluster {name} is in scope: mend `namespaces` in its entry of conformance.toml, or create one"
+            );
         }
         swept.map_err(anyhow::Error::msg).with_context(|| format!("cluster {name}"))?;
         let hosts = facts::one_per_pool(&nodes);
@@ -63,7 +75,13 @@ impl Env {
             Some(reference) => Ok(AgentImage { reference: reference.clone(), pull: true }),
             None => facts::agent_image(&client, &hosts, &raw).await,
         };
-        let facts = ClusterFacts { name: name.into(), server: config.cluster_url.to_string(), version: version.git_version, nodes, namespaces };
+        let facts = ClusterFacts {
+            name: name.into(),
+            server: config.cluster_url.to_string(),
+            version: version.git_version,
+            nodes,
+            namespaces,
+        };
         Ok(Self {
             sandbox: Sandbox::new(client.clone(), &user),
             probes: Probes::new(client.clone(), image, listening),
@@ -81,13 +99,27 @@ impl Env {
     /// # Errors
     /// One sentence that names the missing right.
     pub async fn may_make_namespaces(&self) -> Result<()> {
-        let attributes = ResourceAttributes { verb: Some("create".into()), resource: Some("namespaces".into()), ..ResourceAttributes::default() };
-        let spec = SelfSubjectAccessReviewSpec { resource_attributes: Some(attributes), ..SelfSubjectAccessReviewSpec::default() };
+        let attributes = ResourceAttributes {
+            verb: Some("create".into()),
+            resource: Some("namespaces".into()),
+            ..ResourceAttributes::default()
+        };
+        let spec = SelfSubjectAccessReviewSpec {
+            resource_attributes: Some(attributes),
+            ..SelfSubjectAccessReviewSpec::default()
+        };
         let review = SelfSubjectAccessReview { spec, ..SelfSubjectAccessReview::default() };
-        let review = Api::<SelfSubjectAccessReview>::all(self.operator.client.clone()).create(&Default::default(), &review).await;
-        let review = review.with_context(|| format!("cannot ask what {} may do in cluster {}", self.operator.name, self.facts.name))?;
+        let review = Api::<SelfSubjectAccessReview>::all(self.operator.client.clone())
+            .create(&Default::default(), &review)
+            .await;
+        let review = review
+            .with_context(|| format!("cannot ask what {} may do in cluster {}", self.operator.name, self.facts.name))?;
         if review.status.is_none_or(|status| !status.allowed) {
-            bail!("{} may not create namespaces in cluster {}, and the controls need one: grant it `create namespaces`, or select scenarios that need none", self.operator.name, self.facts.name);
+            bail!(
+                "{} may not create namespaces in cluster {}, and the controls need one: grant it `create namespaces`, or select scenarios that need none",
+                self.operator.name,
+                self.facts.name
+            );
         }
         Ok(())
     }

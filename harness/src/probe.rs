@@ -19,6 +19,8 @@ pub struct Probe {
     pub node: String,
     /// Its address.
     pub address: IpAddr,
+    /// From the request that makes its pod to the pod running, in milliseconds.
+    pub running_after_ms: u64,
     pub(crate) line: Line,
 }
 

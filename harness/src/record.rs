@@ -110,6 +110,17 @@ pub struct NodeFacts {
     pub hosts_probes: bool,
 }
 
+/// One probe of the run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProbeFacts {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its node.
+    pub node: String,
+    /// From the request that makes its pod to the pod running, in milliseconds.
+    pub running_after_ms: u64,
+}
+
 /// One run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
@@ -125,6 +136,12 @@ pub struct Run {
     pub suite: String,
     /// What the cluster is.
     pub cluster: ClusterFacts,
+    /// The probes that ran, by namespace and node.
+    #[serde(default)]
+    pub probes: Vec<ProbeFacts>,
+    /// The most memory that the suite held at once, in KiB; none where the system does not say.
+    #[serde(default)]
+    pub peak_memory_kib: Option<u64>,
     /// Every scenario that was selected, in the catalogue's order; none is ever missing.
     pub scenarios: Vec<Record>,
 }

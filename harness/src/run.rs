@@ -34,7 +34,14 @@ pub fn selected(args: &Arguments, entries: Vec<Entry>) -> Vec<Entry> {
 }
 
 /// Runs `entries` against the cluster of `env`; `told` hears of each record as soon as it is complete.
-pub fn run(args: &Arguments, entries: Vec<Entry>, env: &Arc<Env>, runtime: &Handle, suite: &str, told: fn(&Record)) -> (Run, Conclusion) {
+pub fn run(
+    args: &Arguments,
+    entries: Vec<Entry>,
+    env: &Arc<Env>,
+    runtime: &Handle,
+    suite: &str,
+    told: fn(&Record),
+) -> (Run, Conclusion) {
     let started = Timestamp::now();
     let start = Instant::now();
     let order: Vec<String> = entries.iter().map(|entry| entry.id.clone()).collect();
@@ -60,9 +67,17 @@ pub fn run(args: &Arguments, entries: Vec<Entry>, env: &Arc<Env>, runtime: &Hand
         elapsed_ms: start.elapsed().as_millis() as u64,
         suite: suite.into(),
         cluster: env.facts.clone(),
+        probes: env.probes.running(),
+        peak_memory_kib: peak_memory_kib(),
         scenarios: order.iter().filter_map(|id| records.remove(id)).collect(),
     };
     (run, conclusion)
+}
+
+/// Linux says it in /proc; elsewhere nobody does.
+fn peak_memory_kib() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.split_whitespace().next()?.parse().ok()
 }
 
 fn completion(outcome: &Outcome) -> Result<Completion, Failed> {
@@ -90,8 +105,15 @@ async fn one(entry: &Entry, env: &Arc<Env>, limit: &Arc<Semaphore>, start: Insta
             (verdict, began.elapsed())
         });
         async move {
-            let (verdict, elapsed) = task.await.unwrap_or_else(|crash| (NoVerdict::inconclusive(format!("the scenario crashed: {}", panic_text(crash))).into(), Duration::ZERO));
-            Cell { name, outcome: verdict.outcome, elapsed_ms: elapsed.as_millis() as u64, denied_after_ms: verdict.denied_after_ms }
+            let (verdict, elapsed) = task.await.unwrap_or_else(|crash| {
+                (NoVerdict::inconclusive(format!("the scenario crashed: {}", panic_text(crash))).into(), Duration::ZERO)
+            });
+            Cell {
+                name,
+                outcome: verdict.outcome,
+                elapsed_ms: elapsed.as_millis() as u64,
+                denied_after_ms: verdict.denied_after_ms,
+            }
         }
     });
     let cells: Vec<Cell> = futures::future::join_all(cells).await;
@@ -126,16 +148,26 @@ fn worst(cells: &[Cell]) -> Outcome {
         Outcome::Allowed { .. } => 3,
     };
     let worst = cells.iter().map(|cell| &cell.outcome).reduce(|a, b| if badness(b) > badness(a) { b } else { a });
-    worst.cloned().unwrap_or_else(|| Outcome::NotApplicable { why: "the cluster has nothing that this scope could be repeated for".into() })
+    worst.cloned().unwrap_or_else(|| Outcome::NotApplicable {
+        why: "the cluster has nothing that this scope could be repeated for".into(),
+    })
 }
 
 fn cells(scope: Scope, env: &Env) -> Vec<(String, Place)> {
     let namespaces = &env.facts.namespaces;
     match scope {
         Scope::Cluster => vec![("cluster".into(), Place::default())],
-        Scope::EachNamespace => namespaces.iter().map(|namespace| (namespace.clone(), Place { namespace: Some(namespace.clone()), ..Place::default() })).collect(),
+        Scope::EachNamespace => namespaces
+            .iter()
+            .map(|namespace| (namespace.clone(), Place { namespace: Some(namespace.clone()), ..Place::default() }))
+            .collect(),
         Scope::EachPair => pairs(namespaces)
-            .map(|(from, to)| (format!("{from} -> {to}"), Place { namespace: Some(from.clone()), other: Some(to.clone()), node: None }))
+            .map(|(from, to)| {
+                (
+                    format!("{from} -> {to}"),
+                    Place { namespace: Some(from.clone()), other: Some(to.clone()), node: None },
+                )
+            })
             .collect(),
         Scope::EachNamespaceOnEachPool => namespaces
             .iter()

@@ -37,7 +37,9 @@ struct File {
 /// # Errors
 /// One sentence where the file cannot be read: its path, the line, what was expected.
 pub fn find(from: &Path, name: &str) -> Result<Option<ClusterSettings>> {
-    let Some(path) = from.ancestors().map(|folder| folder.join(FILE)).find(|path| path.is_file()) else { return Ok(None) };
+    let Some(path) = from.ancestors().map(|folder| folder.join(FILE)).find(|path| path.is_file()) else {
+        return Ok(None);
+    };
     let text = std::fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))?;
     let file = parse(&text).with_context(|| format!("{} cannot be used", path.display()))?;
     let mut entry = file.cluster.get(name).cloned();
@@ -65,14 +67,24 @@ mod tests {
     #[test]
     fn an_entry_names_context_and_scope() {
         let file = parse("[cluster.prod]\ncontext = \"c1\"\nnamespaces = [\"team-*\"]\n").unwrap();
-        let expected = ClusterSettings { context: Some("c1".into()), namespaces: vec!["team-*".into()], ..ClusterSettings::default() };
+        let expected = ClusterSettings {
+            context: Some("c1".into()),
+            namespaces: vec!["team-*".into()],
+            ..ClusterSettings::default()
+        };
         assert_eq!(file.cluster["prod"], expected);
     }
 
     #[rstest]
-    #[case::typo("[cluster.prod]\n\nnamespace = []\n", "line 3: unknown field `namespace`, expected one of `context`, `kubeconfig`, `namespaces`, `deployer`, `agent-image`")]
+    #[case::typo(
+        "[cluster.prod]\n\nnamespace = []\n",
+        "line 3: unknown field `namespace`, expected one of `context`, `kubeconfig`, `namespaces`, `deployer`, `agent-image`"
+    )]
     #[case::wrong_table("[clusters.prod]\n", "line 1: unknown field `clusters`, expected `cluster`")]
-    #[case::wrong_type("[cluster.prod]\nnamespaces = \"a\"\n", "line 2: invalid type: string \"a\", expected a sequence")]
+    #[case::wrong_type(
+        "[cluster.prod]\nnamespaces = \"a\"\n",
+        "line 2: invalid type: string \"a\", expected a sequence"
+    )]
     #[case::no_toml("[cluster", "line 1: unclosed table, expected `]`")]
     fn mistakes_are_named_with_their_line(#[case] text: &str, #[case] expected: &str) {
         assert_eq!(parse(text).unwrap_err().to_string(), expected);

@@ -43,7 +43,8 @@ pub fn all() -> Vec<Entry> {
 }
 
 /// The ports that this catalogue's probes listen on, so that a path to them can be open.
-pub const LISTENING: Listening = Listening { tcp: &[network::PORT, addons::tiller::GRPC, addons::tiller::HTTP], udp: &[network::PORT] };
+pub const LISTENING: Listening =
+    Listening { tcp: &[network::PORT, addons::tiller::GRPC, addons::tiller::HTTP], udp: &[network::PORT] };
 
 #[cfg(test)]
 mod tests {
@@ -59,11 +60,14 @@ mod tests {
     #[test]
     fn every_file_is_listed() {
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-        let chapters = std::fs::read_dir(&source).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
+        let chapters =
+            std::fs::read_dir(&source).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_dir());
         let mut files = BTreeSet::new();
         for chapter in chapters {
             let name = chapter.file_name().unwrap().to_str().unwrap().to_owned();
-            for file in std::fs::read_dir(&chapter).unwrap().map(|entry| entry.unwrap().path()).filter(|path| is_scenario(path)) {
+            for file in
+                std::fs::read_dir(&chapter).unwrap().map(|entry| entry.unwrap().path()).filter(|path| is_scenario(path))
+            {
                 files.insert(format!("{name}/{}", file.file_stem().unwrap().to_str().unwrap().replace('_', "-")));
             }
         }

@@ -73,7 +73,9 @@ impl Ask {
         if let Some(user) = self.impersonate {
             request = request.header("Impersonate-User", user);
         }
-        request.body(body).map_err(|error| NoVerdict::inconclusive(format!("cannot build the request to {}: {error}", self.what)))
+        request
+            .body(body)
+            .map_err(|error| NoVerdict::inconclusive(format!("cannot build the request to {}: {error}", self.what)))
     }
 }
 
@@ -140,7 +142,12 @@ impl Guarded {
             }
         }
         if !allowed.is_empty() {
-            return Ok(Verdict::allowed(format!("{myself} may {} of {}: {}", allowed.len(), asks.len(), allowed.join("; "))));
+            return Ok(Verdict::allowed(format!(
+                "{myself} may {} of {}: {}",
+                allowed.len(),
+                asks.len(),
+                allowed.join("; ")
+            )));
         }
         if !unclear.is_empty() {
             return Err(NoVerdict::inconclusive(unclear.join("; ")));
@@ -149,7 +156,10 @@ impl Guarded {
             return Err(NoVerdict::inconclusive("nothing was asked"));
         };
         let evidence = format!("{} of {} asks refused; the first: {message}", refused.len(), asks.len());
-        let control = Control::proved(format!("the token is accepted as {myself}, and every ask passes authorization for {}", operator.name));
+        let control = Control::proved(format!(
+            "the token is accepted as {myself}, and every ask passes authorization for {}",
+            operator.name
+        ));
         Ok(Verdict::denied(guard, evidence, control, slowest_ms))
     }
 }
@@ -172,7 +182,9 @@ async fn authorized(persona: &Persona, ask: &Ask) -> Answered {
             // Authorization comes before admission, validation and look-up: whoever hears from those was let through.
             (Some(guard), _) => Authorized::Yes(format!("authorized, then refused by {guard}")),
             (None, 400 | 404 | 405 | 409 | 415 | 422) => Authorized::Yes(format!("authorized, then {}", status.code)),
-            (None, code) => Authorized::Unclear(format!("answer {code} is no refusal that is known: {}", status.message)),
+            (None, code) => {
+                Authorized::Unclear(format!("answer {code} is no refusal that is known: {}", status.message))
+            }
         },
     };
     Ok((authorized, after_ms))

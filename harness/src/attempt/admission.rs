@@ -66,15 +66,20 @@ impl Controlled {
         );
         let who = &author.name;
         let status = match attempt {
-            Reply::Accepted(_) => return Ok(Verdict::allowed(format!("{who} may create it in {namespace}: admitted (dry run)"))),
+            Reply::Accepted(_) => {
+                return Ok(Verdict::allowed(format!("{who} may create it in {namespace}: admitted (dry run)")));
+            }
             Reply::Broken(why) => return Err(NoVerdict::inconclusive(why)),
             Reply::Refused(status) => status,
         };
         let control = match control {
-            Reply::Accepted(_) => Control::proved(format!("the same pod without it was admitted in {namespace} for {who}")),
+            Reply::Accepted(_) => {
+                Control::proved(format!("the same pod without it was admitted in {namespace} for {who}"))
+            }
             Reply::Broken(why) => return Err(NoVerdict::inconclusive(format!("no control: {why}"))),
             Reply::Refused(status) => {
-                let why = format!("no control: {who} may not create even the plain pod in {namespace}: {}", status.message);
+                let why =
+                    format!("no control: {who} may not create even the plain pod in {namespace}: {}", status.message);
                 return Err(NoVerdict::inconclusive(why));
             }
         };
@@ -90,12 +95,16 @@ pub(crate) fn refused_by(guards: &[Guard], status: &kube::core::Status, control:
             let expected = guards.iter().map(|guard| guard.name()).collect::<Vec<_>>().join(", ");
             Err(NoVerdict::inconclusive(format!("refused by {guard}, where {expected} should: {}", status.message)))
         }
-        None => Err(NoVerdict::inconclusive(format!("refused, but by no guard that is known (code {}): {}", status.code, status.message))),
+        None => Err(NoVerdict::inconclusive(format!(
+            "refused, but by no guard that is known (code {}): {}",
+            status.code, status.message
+        ))),
     }
 }
 
 fn dry_run_create(namespace: &str, pod: &Pod) -> Result<Request<Vec<u8>>, NoVerdict> {
-    let body = serde_json::to_vec(pod).map_err(|error| NoVerdict::inconclusive(format!("cannot write the pod down: {error}")))?;
+    let body = serde_json::to_vec(pod)
+        .map_err(|error| NoVerdict::inconclusive(format!("cannot write the pod down: {error}")))?;
     Request::post(format!("/api/v1/namespaces/{namespace}/pods?dryRun=All"))
         .header("Content-Type", "application/json")
         .body(body)

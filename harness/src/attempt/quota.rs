@@ -48,17 +48,30 @@ impl Cx {
         let quotas = quotas.list(&ListParams::default()).await?.items;
         let Some((quota, bound)) = quotas.iter().find_map(|quota| Some((quota, bounds_pods(quota)?))) else {
             let others = quotas.len();
-            return Ok(Verdict::allowed(format!("nothing bounds the number of pods in {namespace}: {others} ResourceQuotas there, none for pods")));
+            return Ok(Verdict::allowed(format!(
+                "nothing bounds the number of pods in {namespace}: {others} ResourceQuotas there, none for pods"
+            )));
         };
         let name = quota.metadata.name.as_deref().unwrap_or_default();
         let status = quota.status.as_ref();
-        let value = |values: Option<&std::collections::BTreeMap<String, Quantity>>| values.and_then(|values| values.get(bound)).map(|quantity| quantity.0.clone());
+        let value = |values: Option<&std::collections::BTreeMap<String, Quantity>>| {
+            values.and_then(|values| values.get(bound)).map(|quantity| quantity.0.clone())
+        };
         let hard = value(quota.spec.as_ref().and_then(|spec| spec.hard.as_ref()));
-        let (taken_up, used) = (value(status.and_then(|status| status.hard.as_ref())), value(status.and_then(|status| status.used.as_ref())));
+        let (taken_up, used) = (
+            value(status.and_then(|status| status.hard.as_ref())),
+            value(status.and_then(|status| status.used.as_ref())),
+        );
         if taken_up.is_none() || taken_up != hard {
-            return Err(NoVerdict::inconclusive(format!("quota {namespace}/{name} is not taken up by the quota controller: spec {hard:?}, status {taken_up:?}")));
+            return Err(NoVerdict::inconclusive(format!(
+                "quota {namespace}/{name} is not taken up by the quota controller: spec {hard:?}, status {taken_up:?}"
+            )));
         }
-        let counted = format!("{namespace} has quota {name}: {bound} {} of {}", used.unwrap_or_default(), taken_up.unwrap_or_default());
+        let counted = format!(
+            "{namespace} has quota {name}: {bound} {} of {}",
+            used.unwrap_or_default(),
+            taken_up.unwrap_or_default()
+        );
         let overrun = self.env.quota.0.get_or_init(|| self.overrun(bound)).await.clone()?;
         match overrun.beyond {
             Ok(admitted) => Ok(Verdict::allowed(format!("{admitted} although a quota allows one; {counted}"))),
@@ -77,12 +90,15 @@ impl Cx {
             "metadata": { "name": "room-for-one", "labels": sandbox.labels(), "annotations": sandbox.annotations() },
             "spec": { "hard": { bound: "1" } },
         });
-        let quota: ResourceQuota = serde_json::from_value(quota).map_err(|error| NoVerdict::inconclusive(error.to_string()))?;
+        let quota: ResourceQuota =
+            serde_json::from_value(quota).map_err(|error| NoVerdict::inconclusive(error.to_string()))?;
         sandbox.make(namespace, &quota).await?;
         taken_up(client, namespace).await?;
         let within = self.gated_pod(namespace, "within")?;
         let beyond = self.gated_pod(namespace, "beyond")?;
-        sandbox.make(namespace, &within).await.map_err(|error| NoVerdict::inconclusive(format!("no control: the pod within the quota was refused: {}", told(&error))))?;
+        sandbox.make(namespace, &within).await.map_err(|error| {
+            NoVerdict::inconclusive(format!("no control: the pod within the quota was refused: {}", told(&error)))
+        })?;
         let start = Instant::now();
         let beyond = match sandbox.make(namespace, &beyond).await {
             Ok(_) => Ok("a second pod was admitted".to_owned()),
@@ -96,7 +112,8 @@ impl Cx {
     /// A pod that counts but is never scheduled: it costs the cluster nothing.
     fn gated_pod(&self, namespace: &str, name: &str) -> Result<Pod, NoVerdict> {
         let image = self.env.probes.image().map_err(NoVerdict::Inconclusive)?;
-        let mut pod = pod::plain(name, namespace, &image.reference, &self.env.sandbox.labels()).map_err(|error| NoVerdict::inconclusive(error.to_string()))?;
+        let mut pod = pod::plain(name, namespace, &image.reference, &self.env.sandbox.labels())
+            .map_err(|error| NoVerdict::inconclusive(error.to_string()))?;
         pod.metadata.annotations = Some(self.env.sandbox.annotations().clone());
         if let Some(spec) = &mut pod.spec {
             let gate = k8s_openapi::api::core::v1::PodSchedulingGate { name: "oke-conformance/never-scheduled".into() };
@@ -124,7 +141,10 @@ async fn taken_up(client: &Client, namespace: &str) -> Result<(), NoVerdict> {
         }
         sleep(Duration::from_millis(50)).await;
     }
-    Err(NoVerdict::inconclusive(format!("the quota controller has not taken up a quota within {} s: is it running?", STATUS_WITHIN.as_secs())))
+    Err(NoVerdict::inconclusive(format!(
+        "the quota controller has not taken up a quota within {} s: is it running?",
+        STATUS_WITHIN.as_secs()
+    )))
 }
 
 #[cfg(test)]

@@ -109,7 +109,12 @@ pub(crate) fn proved(controls: &[Path], answers: Vec<Result<Answer, String>>) ->
     for (path, answer) in controls.iter().zip(answers) {
         match answer {
             Ok(answer) if path.open(&answer) => open.push(path.told(&answer)),
-            Ok(answer) => return Err(NoVerdict::inconclusive(format!("no control: the path that must be open is not: {}", path.told(&answer)))),
+            Ok(answer) => {
+                return Err(NoVerdict::inconclusive(format!(
+                    "no control: the path that must be open is not: {}",
+                    path.told(&answer)
+                )));
+            }
             Err(why) => return Err(NoVerdict::inconclusive(format!("no control: {why}"))),
         }
     }

@@ -62,7 +62,10 @@ impl Survey {
     /// Inconclusive where the list cannot be had whole.
     pub async fn services(&mut self) -> Result<Vec<Service>, NoVerdict> {
         let services = self.all::<Service>().await?;
-        if services.iter().any(|service| service.name_any() == "kubernetes" && service.namespace().as_deref() == Some("default")) {
+        if services
+            .iter()
+            .any(|service| service.name_any() == "kubernetes" && service.namespace().as_deref() == Some("default"))
+        {
             self.control = Some("the same list holds default/kubernetes".into());
         }
         Ok(services)
@@ -77,7 +80,9 @@ impl Survey {
             return Ok(Verdict::allowed(found.join("; ")));
         }
         let Some(control) = self.control else {
-            return Err(NoVerdict::inconclusive("the list of Services lacks default/kubernetes: this credential does not see the whole cluster"));
+            return Err(NoVerdict::inconclusive(
+                "the list of Services lacks default/kubernetes: this credential does not see the whole cluster",
+            ));
         };
         let evidence = format!("no {what} among {}", self.looked_at.join(", "));
         Ok(Verdict::denied(Guard::Absent, evidence, Control::proved(control), self.start.elapsed().as_millis() as u64))

@@ -8,7 +8,8 @@ use crate::probe::start::AgentImage;
 use crate::record::NodeFacts;
 
 /// Where each provider says which pool a node belongs to.
-const POOLS: [&str; 3] = ["oci.oraclecloud.com/node-pool-id", "cloud.google.com/gke-nodepool", "eks.amazonaws.com/nodegroup"];
+const POOLS: [&str; 3] =
+    ["oci.oraclecloud.com/node-pool-id", "cloud.google.com/gke-nodepool", "eks.amazonaws.com/nodegroup"];
 /// OKE's virtual nodes run no DaemonSets and know no ConfigMap modes; probes do not belong there.
 const VIRTUAL: &str = "oci.oraclecloud.com/virtual-node-pool-id";
 
@@ -27,7 +28,11 @@ fn node_facts(node: &Node) -> NodeFacts {
     let name = node.name_any();
     let pool = POOLS.iter().find_map(|key| node.annotations().get(*key).or_else(|| node.labels().get(*key)));
     let info = node.status.as_ref().and_then(|status| status.node_info.as_ref());
-    let ready = node.status.iter().flat_map(|status| status.conditions.iter().flatten()).any(|condition| condition.type_ == "Ready" && condition.status == "True");
+    let ready = node
+        .status
+        .iter()
+        .flat_map(|status| status.conditions.iter().flatten())
+        .any(|condition| condition.type_ == "Ready" && condition.status == "True");
     let spec = node.spec.clone().unwrap_or_default();
     let kept_out = spec.taints.iter().flatten().any(|taint| taint.effect != "PreferNoSchedule");
     let is_virtual = node.annotations().contains_key(VIRTUAL) || node.labels().contains_key(VIRTUAL);
@@ -36,7 +41,13 @@ fn node_facts(node: &Node) -> NodeFacts {
         name,
         architecture: info.map(|info| info.architecture.clone()).unwrap_or_default(),
         runtime: info.map(|info| info.container_runtime_version.clone()).unwrap_or_default(),
-        addresses: node.status.iter().flat_map(|status| status.addresses.iter().flatten()).filter(|address| address.type_ == "InternalIP").map(|address| address.address.clone()).collect(),
+        addresses: node
+            .status
+            .iter()
+            .flat_map(|status| status.addresses.iter().flatten())
+            .filter(|address| address.type_ == "InternalIP")
+            .map(|address| address.address.clone())
+            .collect(),
         hosts_probes: ready && !spec.unschedulable.unwrap_or(false) && !kept_out && !is_virtual,
     }
 }
@@ -59,7 +70,8 @@ pub fn one_per_pool(nodes: &[NodeFacts]) -> Vec<NodeFacts> {
 pub async fn namespaces(client: &Client, globs: &[String]) -> Result<Vec<String>, Error> {
     let all = Api::<Namespace>::all(client.clone()).list(&ListParams::default()).await?.items;
     let alive = all.into_iter().filter(|namespace| namespace.metadata.deletion_timestamp.is_none());
-    let mut names: Vec<String> = alive.map(|namespace| namespace.name_any()).filter(|name| in_scope(name, globs)).collect();
+    let mut names: Vec<String> =
+        alive.map(|namespace| namespace.name_any()).filter(|name| in_scope(name, globs)).collect();
     names.sort();
     Ok(names)
 }
@@ -75,7 +87,9 @@ fn in_scope(name: &str, globs: &[String]) -> bool {
 fn matches(glob: &str, name: &str) -> bool {
     match glob.split_once('*') {
         None => glob == name,
-        Some((head, tail)) => name.strip_prefix(head).is_some_and(|rest| (0..=rest.len()).any(|at| rest.is_char_boundary(at) && matches(tail, &rest[at..]))),
+        Some((head, tail)) => name
+            .strip_prefix(head)
+            .is_some_and(|rest| (0..=rest.len()).any(|at| rest.is_char_boundary(at) && matches(tail, &rest[at..]))),
     }
 }
 
@@ -86,10 +100,19 @@ fn matches(glob: &str, name: &str) -> bool {
 /// A sentence that says what to give instead.
 pub async fn agent_image(client: &Client, hosts: &[NodeFacts], nodes: &[Node]) -> Result<AgentImage, String> {
     let listed = |node: &Node| -> Vec<String> {
-        node.status.iter().flat_map(|status| status.images.iter().flatten()).flat_map(|image| image.names.iter().flatten()).cloned().collect()
+        node.status
+            .iter()
+            .flat_map(|status| status.images.iter().flatten())
+            .flat_map(|image| image.names.iter().flatten())
+            .cloned()
+            .collect()
     };
-    let lists: Vec<Vec<String>> = nodes.iter().filter(|node| hosts.iter().any(|host| host.name == node.name_any())).map(listed).collect();
-    if let Some(pause) = lists.first().and_then(|first| first.iter().find(|name| is_pause(name) && lists.iter().all(|list| list.contains(name)))) {
+    let lists: Vec<Vec<String>> =
+        nodes.iter().filter(|node| hosts.iter().any(|host| host.name == node.name_any())).map(listed).collect();
+    if let Some(pause) = lists
+        .first()
+        .and_then(|first| first.iter().find(|name| is_pause(name) && lists.iter().all(|list| list.contains(name))))
+    {
         return Ok(AgentImage { reference: pause.clone(), pull: false });
     }
     // A node lists its 50 largest images only, and pause is the smallest there is.
@@ -101,16 +124,24 @@ pub async fn agent_image(client: &Client, hosts: &[NodeFacts], nodes: &[Node]) -
 }
 
 fn is_pause(name: &str) -> bool {
-    name.split_once("@sha256:").is_some_and(|(repository, _)| repository.rsplit('/').next().is_some_and(|last| last.contains("pause")))
+    name.split_once("@sha256:")
+        .is_some_and(|(repository, _)| repository.rsplit('/').next().is_some_and(|last| last.contains("pause")))
 }
 
 async fn everywhere(client: &Client, hosts: &[NodeFacts]) -> Result<Option<String>, Error> {
     let sets = Api::<DaemonSet>::namespaced(client.clone(), "kube-system").list(&ListParams::default()).await?.items;
     let pods = Api::<Pod>::namespaced(client.clone(), "kube-system").list(&ListParams::default()).await?.items;
     for set in sets {
-        let owned: Vec<&Pod> = pods.iter().filter(|pod| pod.owner_references().iter().any(|owner| owner.kind == "DaemonSet" && owner.name == set.name_any())).collect();
+        let owned: Vec<&Pod> = pods
+            .iter()
+            .filter(|pod| {
+                pod.owner_references().iter().any(|owner| owner.kind == "DaemonSet" && owner.name == set.name_any())
+            })
+            .collect();
         let image_on = |host: &NodeFacts| {
-            let pod = owned.iter().find(|pod| pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()) == Some(host.name.as_str()))?;
+            let pod = owned
+                .iter()
+                .find(|pod| pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()) == Some(host.name.as_str()))?;
             let id = &pod.status.as_ref()?.container_statuses.as_ref()?.first()?.image_id;
             id.contains("@sha256:").then(|| id.trim_start_matches("docker-pullable://").to_owned())
         };
@@ -155,7 +186,12 @@ mod tests {
 
     #[test]
     fn one_probe_host_a_pool() {
-        let node = |name: &str, pool: &str, hosts_probes| NodeFacts { name: name.into(), pool: pool.into(), hosts_probes, ..NodeFacts::default() };
+        let node = |name: &str, pool: &str, hosts_probes| NodeFacts {
+            name: name.into(),
+            pool: pool.into(),
+            hosts_probes,
+            ..NodeFacts::default()
+        };
         let nodes = [node("c", "c", false), node("w1", "p", true), node("w2", "p", true), node("w3", "q", true)];
         let names: Vec<String> = one_per_pool(&nodes).into_iter().map(|node| node.name).collect();
         assert_eq!(names, ["w1", "w3"]);

@@ -34,7 +34,12 @@ impl Persona {
     ///
     /// # Errors
     /// Inconclusive where no token is to be had.
-    pub async fn service_account(operator: &Persona, config: &Config, namespace: &str, account: &str) -> Result<Option<Self>, NoVerdict> {
+    pub async fn service_account(
+        operator: &Persona,
+        config: &Config,
+        namespace: &str,
+        account: &str,
+    ) -> Result<Option<Self>, NoVerdict> {
         let name = format!("system:serviceaccount:{namespace}:{account}");
         let body = json!({
             "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": { "expirationSeconds": TOKEN_S },
@@ -47,11 +52,15 @@ impl Persona {
         let body = match reply {
             Reply::Accepted(body) => body,
             Reply::Refused(status) if status.code == 404 => return Ok(None),
-            Reply::Refused(status) => return Err(NoVerdict::inconclusive(format!("no token for {name}: {}", status.message))),
+            Reply::Refused(status) => {
+                return Err(NoVerdict::inconclusive(format!("no token for {name}: {}", status.message)));
+            }
             Reply::Broken(why) => return Err(NoVerdict::inconclusive(format!("no token for {name}: {why}"))),
         };
         let answer: Value = serde_json::from_str(&body).unwrap_or_default();
-        let token = answer["status"]["token"].as_str().ok_or_else(|| NoVerdict::inconclusive(format!("no token for {name} in the answer")))?;
+        let token = answer["status"]["token"]
+            .as_str()
+            .ok_or_else(|| NoVerdict::inconclusive(format!("no token for {name} in the answer")))?;
         Ok(Some(Self::with_token(config, name, token)?))
     }
 
@@ -60,7 +69,8 @@ impl Persona {
         let auth_info = AuthInfo { token: Some(token.to_owned().into()), ..AuthInfo::default() };
         let mut config = config.clone();
         config.auth_info = auth_info;
-        let client = Client::try_from(config).map_err(|error| NoVerdict::inconclusive(format!("no client for {name}: {}", told(&error))))?;
+        let client = Client::try_from(config)
+            .map_err(|error| NoVerdict::inconclusive(format!("no client for {name}: {}", told(&error))))?;
         Ok(Self { name, client })
     }
 
@@ -69,13 +79,17 @@ impl Persona {
     /// # Errors
     /// Inconclusive where the credential is not accepted.
     pub async fn whoami(&self) -> Result<String, NoVerdict> {
-        let review = kube::Api::<SelfSubjectReview>::all(self.client.clone()).create(&Default::default(), &SelfSubjectReview::default()).await;
+        let review = kube::Api::<SelfSubjectReview>::all(self.client.clone())
+            .create(&Default::default(), &SelfSubjectReview::default())
+            .await;
         match review {
             Ok(review) => {
                 let user = review.status.and_then(|status| status.user_info).and_then(|user| user.username);
                 user.ok_or_else(|| NoVerdict::inconclusive(format!("the API server does not say who {} is", self.name)))
             }
-            Err(Error::Api(status)) if status.code == 401 => Err(NoVerdict::inconclusive(format!("the credential of {} is not accepted", self.name))),
+            Err(Error::Api(status)) if status.code == 401 => {
+                Err(NoVerdict::inconclusive(format!("the credential of {} is not accepted", self.name)))
+            }
             Err(error) => Err(NoVerdict::inconclusive(format!("cannot ask who {} is: {}", self.name, told(&error)))),
         }
     }

@@ -47,7 +47,10 @@ impl Verb {
             Self::Tcp { to, port } => format!("{id} tcp {to} {port} {TIMEOUT_MS}"),
             Self::Udp { to, port } => format!("{id} udp {to} {port} oke-conformance-{id} {TIMEOUT_MS}"),
             Self::Http { to, port, path, headers } => {
-                let headers: String = headers.iter().map(|header| format!(" {}", header.replace('%', "%25").replace(' ', "%20"))).collect();
+                let headers: String = headers
+                    .iter()
+                    .map(|header| format!(" {}", header.replace('%', "%25").replace(' ', "%20")))
+                    .collect();
                 format!("{id} http {to} {port} GET {path} {BODY} {TIMEOUT_MS}{headers}")
             }
         }
@@ -89,6 +92,9 @@ pub struct Answer {
     /// HTTP status.
     #[serde(default)]
     pub status: Option<u16>,
+    /// Whether an HTTP attempt got as far as a connection.
+    #[serde(default)]
+    pub connected: Option<bool>,
     /// Why a line was invalid.
     #[serde(default)]
     pub why: Option<String>,
@@ -108,8 +114,11 @@ pub enum Touch {
 impl Answer {
     /// Whether the path was open.
     pub fn touch(&self) -> Touch {
+        // A server that is connected to and then silent, cuts off or talks nonsense has been reached all the same.
+        if self.connected == Some(true) {
+            return Touch::Reached;
+        }
         match self.result.as_str() {
-            // An answer that is not HTTP has come from the other side all the same; so has a reset once connected.
             "open" | "answered" | "malformed" => Touch::Reached,
             "refused" | "timeout" | "unreachable" => Touch::Stopped,
             _ => Touch::Unclear,
@@ -137,7 +146,8 @@ impl fmt::Display for Answer {
 pub fn answers(output: &str, asked: usize) -> Result<Vec<Answer>, String> {
     let mut answers: Vec<Option<Answer>> = vec![None; asked];
     for line in output.lines().filter(|line| !line.is_empty() && !line.starts_with("{\"done\"")) {
-        let answer: Answer = serde_json::from_str(line).map_err(|error| format!("the agent answered what is not an answer ({error}): {line:.100}"))?;
+        let answer: Answer = serde_json::from_str(line)
+            .map_err(|error| format!("the agent answered what is not an answer ({error}): {line:.100}"))?;
         if let Some(slot) = answer.id.and_then(|id| answers.get_mut(id)) {
             *slot = Some(answer);
         }
@@ -167,10 +177,20 @@ mod tests {
         assert_eq!(answers(&output, 1).unwrap()[0].touch(), expected);
     }
 
+    #[test]
+    fn a_server_that_connects_and_then_says_nothing_has_been_reached() {
+        let output = "{\"id\":0,\"result\":\"timeout\",\"connected\":true}\n{\"id\":1,\"result\":\"timeout\",\"connected\":false}\n";
+        let touches: Vec<Touch> = answers(output, 2).unwrap().iter().map(Answer::touch).collect();
+        assert_eq!(touches, [Touch::Reached, Touch::Stopped]);
+    }
+
     #[rstest]
     #[case::nothing("", "the agent answered 0 of 2 lines")]
     #[case::cut_short("{\"id\":1,\"result\":\"open\"}\n", "the agent answered 1 of 2 lines")]
-    #[case::noise("segfault\n", "the agent answered what is not an answer (expected value at line 1 column 1): segfault")]
+    #[case::noise(
+        "segfault\n",
+        "the agent answered what is not an answer (expected value at line 1 column 1): segfault"
+    )]
     fn a_broken_exec_is_no_answer(#[case] output: &str, #[case] why: &str) {
         assert_eq!(answers(output, 2).unwrap_err(), why);
     }

@@ -104,7 +104,9 @@ async fn exec(pods: &Api<Pod>, pod: &str, input: String) -> Result<String, Strin
     wrote.map_err(|error| format!("cannot write to the agent: {error}"))?;
     read.map_err(|error| format!("cannot read from the agent: {error}"))?;
     match status {
-        Some(status) if status.status.as_deref() == Some("Success") => Ok(String::from_utf8_lossy(&output).into_owned()),
+        Some(status) if status.status.as_deref() == Some("Success") => {
+            Ok(String::from_utf8_lossy(&output).into_owned())
+        }
         Some(status) => {
             let complaint = String::from_utf8_lossy(&complaint);
             Err([status.message.as_deref().unwrap_or("no reason given"), complaint.trim()].join(" ").trim().to_owned())

@@ -93,7 +93,12 @@ impl AgentPod<'_> {
 ///
 /// # Errors
 /// As [`AgentPod::manifest`].
-pub fn plain(name: &str, namespace: &str, image: &str, labels: &BTreeMap<String, String>) -> Result<Pod, serde_json::Error> {
+pub fn plain(
+    name: &str,
+    namespace: &str,
+    image: &str,
+    labels: &BTreeMap<String, String>,
+) -> Result<Pod, serde_json::Error> {
     let mut manifest = json!({
         "apiVersion": "v1",
         "kind": "Pod",

@@ -1,7 +1,7 @@
 //! Starting agents, each when it is first needed and once for all scenarios.
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use crate::probe::exec::Line;
 use crate::probe::pod::{AgentPod, Listening};
 use crate::probe::{Probe, agent};
-use crate::record::NodeFacts;
+use crate::record::{NodeFacts, ProbeFacts};
 use crate::sandbox::{Sandbox, told};
 
 /// A pod that does not run by then never will.
@@ -56,6 +56,21 @@ impl Probes {
         self.image.as_ref().map_err(Clone::clone)
     }
 
+    /// The agents that run, by namespace and node.
+    pub fn running(&self) -> Vec<ProbeFacts> {
+        let started = self.started.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let running = started.values().filter_map(|cell| cell.get()?.as_ref().ok());
+        let mut facts: Vec<ProbeFacts> = running
+            .map(|probe| ProbeFacts {
+                namespace: probe.namespace.clone(),
+                node: probe.node.clone(),
+                running_after_ms: probe.running_after_ms,
+            })
+            .collect();
+        facts.sort_by(|a, b| (&a.namespace, &a.node).cmp(&(&b.namespace, &b.node)));
+        facts
+    }
+
     /// The agent in `namespace` on `node`, started if it is not there yet.
     ///
     /// # Errors
@@ -84,6 +99,7 @@ impl Probes {
         };
         let what = format!("the probe in {namespace} on {}", node.name);
         let manifest = pod.manifest().map_err(|error| format!("{what} cannot be written down: {error}"))?;
+        let asked = Instant::now();
         sandbox.make(namespace, &manifest).await.map_err(|error| format!("{what} was refused: {}", told(&error)))?;
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
         let settled = timeout(RUNNING_WITHIN, await_condition(pods.clone(), &name, Settled)).await;
@@ -104,17 +120,26 @@ impl Probes {
         let address = pod.status.as_ref().and_then(|status| status.pod_ip.as_deref()).unwrap_or_default();
         let address = address.parse().map_err(|_| format!("{what} has no address"))?;
         let line = Line::open(self.client.clone(), namespace, &name);
-        Ok(Probe { namespace: namespace.into(), node: node.name.clone(), address, line })
+        let running_after_ms = asked.elapsed().as_millis() as u64;
+        Ok(Probe { namespace: namespace.into(), node: node.name.clone(), address, running_after_ms, line })
     }
 
     /// The ConfigMap with the agent's binaries, name and uid: one a namespace.
     async fn carrier(&self, sandbox: &Sandbox, namespace: &str) -> Result<(String, String), String> {
-        let cell = self.carried.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).entry(namespace.to_owned()).or_default().clone();
+        let cell = self
+            .carried
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .entry(namespace.to_owned())
+            .or_default()
+            .clone();
         cell.get_or_init(|| async {
             let name = format!("oke-conformance-{}", sandbox.run);
             let binaries: BTreeMap<String, ByteString> = ["amd64", "arm64"]
                 .into_iter()
-                .filter_map(|architecture| Some((architecture.to_owned(), ByteString(agent::binary(architecture)?.to_vec()))))
+                .filter_map(|architecture| {
+                    Some((architecture.to_owned(), ByteString(agent::binary(architecture)?.to_vec())))
+                })
                 .collect();
             let carrier = ConfigMap {
                 metadata: ObjectMeta {
@@ -129,7 +154,8 @@ impl Probes {
                 ..ConfigMap::default()
             };
             let made = sandbox.make(namespace, &carrier).await;
-            let made = made.map_err(|error| format!("the agent cannot be carried into {namespace}: {}", told(&error)))?;
+            let made =
+                made.map_err(|error| format!("the agent cannot be carried into {namespace}: {}", told(&error)))?;
             Ok((name, made.metadata.uid.unwrap_or_default()))
         })
         .await
@@ -169,8 +195,12 @@ fn standing(pod: &Pod) -> Standing {
         // These do not heal by waiting; ContainerCreating does.
         let stuck = match reason.as_str() {
             "ErrImageNeverPull" => "the image is not on the node; name one that every node has with --agent-image",
-            "ErrImagePull" | "ImagePullBackOff" | "InvalidImageName" => "the image cannot be pulled; name one that can be with --agent-image",
-            "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" | "CrashLoopBackOff" => "the container cannot be started",
+            "ErrImagePull" | "ImagePullBackOff" | "InvalidImageName" => {
+                "the image cannot be pulled; name one that can be with --agent-image"
+            }
+            "CreateContainerConfigError" | "CreateContainerError" | "RunContainerError" | "CrashLoopBackOff" => {
+                "the container cannot be started"
+            }
             _ => return Standing::Starting,
         };
         return Standing::Stuck(format!("{reason}: {stuck} ({message})"));
@@ -182,7 +212,15 @@ fn standing(pod: &Pod) -> Standing {
 /// What a pod that does not start waits for, in the cluster's own words.
 fn waiting_for(pod: &Pod) -> Option<String> {
     let status = pod.status.as_ref()?;
-    let condition = status.conditions.iter().flatten().find(|condition| condition.type_ == "PodScheduled" && condition.status == "False");
-    let waiting = status.container_statuses.iter().flatten().find_map(|container| container.state.as_ref()?.waiting.as_ref()?.reason.clone());
+    let condition = status
+        .conditions
+        .iter()
+        .flatten()
+        .find(|condition| condition.type_ == "PodScheduled" && condition.status == "False");
+    let waiting = status
+        .container_statuses
+        .iter()
+        .flatten()
+        .find_map(|container| container.state.as_ref()?.waiting.as_ref()?.reason.clone());
     condition.and_then(|condition| condition.message.clone()).or(waiting).or_else(|| status.phase.clone())
 }

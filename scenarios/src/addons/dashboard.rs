@@ -13,7 +13,9 @@ pub fn is_pod(pod: &Pod) -> bool {
 
 fn is_labelled(labels: &BTreeMap<String, String>) -> bool {
     let is = |key: &str, value: &str| labels.get(key).is_some_and(|found| found == value);
-    is("k8s-app", "kubernetes-dashboard") || is("app.kubernetes.io/part-of", "kubernetes-dashboard") || is("app.kubernetes.io/name", "kubernetes-dashboard")
+    is("k8s-app", "kubernetes-dashboard")
+        || is("app.kubernetes.io/part-of", "kubernetes-dashboard")
+        || is("app.kubernetes.io/name", "kubernetes-dashboard")
 }
 
 /// `kubernetesui/dashboard:v2.7.0`, `k8s.gcr.io/kubernetes-dashboard-amd64:v1.10.1`.
@@ -29,13 +31,16 @@ pub fn is_service(service: &Service, dashboards: &[Pod]) -> bool {
         let all = selector.iter().all(|(key, value)| pod.labels().get(key) == Some(value));
         !selector.is_empty() && pod.namespace() == service.namespace() && all
     };
-    service.name_any().starts_with("kubernetes-dashboard") || is_labelled(service.labels()) || dashboards.iter().any(selects)
+    service.name_any().starts_with("kubernetes-dashboard")
+        || is_labelled(service.labels())
+        || dashboards.iter().any(selects)
 }
 
 /// How a Service can be reached from outside the cluster; `None` where it cannot.
 pub fn exposure(service: &Service) -> Option<String> {
     let spec = service.spec.as_ref()?;
-    let ports: Vec<String> = spec.ports.iter().flatten().filter_map(|port| port.node_port).map(|port| port.to_string()).collect();
+    let ports: Vec<String> =
+        spec.ports.iter().flatten().filter_map(|port| port.node_port).map(|port| port.to_string()).collect();
     match spec.type_.as_deref() {
         Some("NodePort") => Some(format!("as NodePort {}", ports.join(", "))),
         Some("LoadBalancer") => Some(format!("as LoadBalancer, NodePort {}", ports.join(", "))),
@@ -51,7 +56,10 @@ pub fn backends(ingress: &Ingress) -> Vec<String> {
     let Some(spec) = &ingress.spec else { return Vec::new() };
     let paths = spec.rules.iter().flatten().filter_map(|rule| rule.http.as_ref()).flat_map(|http| &http.paths);
     let backends = spec.default_backend.iter().chain(paths.map(|path| &path.backend));
-    backends.filter_map(|backend: &IngressBackend| backend.service.as_ref()).map(|service| service.name.clone()).collect()
+    backends
+        .filter_map(|backend: &IngressBackend| backend.service.as_ref())
+        .map(|service| service.name.clone())
+        .collect()
 }
 
 #[cfg(test)]
@@ -75,8 +83,11 @@ mod tests {
     #[case::elsewhere("web", json!({ "selector": { "a": "b" } }), "y", false)]
     #[case::selects_nothing("web", json!({ "selector": {} }), "x", false)]
     fn which_service(#[case] name: &str, #[case] spec: Value, #[case] namespace: &str, #[case] expected: bool) {
-        let pod: Pod = serde_json::from_value(json!({ "metadata": { "namespace": "x", "labels": { "a": "b" } } })).unwrap();
-        let service: Service = serde_json::from_value(json!({ "metadata": { "name": name, "namespace": namespace }, "spec": spec })).unwrap();
+        let pod: Pod =
+            serde_json::from_value(json!({ "metadata": { "namespace": "x", "labels": { "a": "b" } } })).unwrap();
+        let service: Service =
+            serde_json::from_value(json!({ "metadata": { "name": name, "namespace": namespace }, "spec": spec }))
+                .unwrap();
         assert_eq!(is_service(&service, &[pod]), expected);
     }
 

@@ -22,7 +22,10 @@ pub struct Candidate {
 pub fn candidates(services: &[Service], pods: &[Pod]) -> Vec<Candidate> {
     let services = services.iter().filter(|service| is_service(service)).filter_map(|service| {
         let address = service.spec.as_ref()?.cluster_ip.as_ref()?.parse().ok()?;
-        Some(Candidate { name: format!("service {}/{}", service.namespace().unwrap_or_default(), service.name_any()), address })
+        Some(Candidate {
+            name: format!("service {}/{}", service.namespace().unwrap_or_default(), service.name_any()),
+            address,
+        })
     });
     let pods = pods.iter().filter(|pod| is_pod(pod)).filter_map(|pod| {
         let address = pod.status.as_ref()?.pod_ip.as_ref()?.parse().ok()?;
@@ -42,7 +45,8 @@ fn is_service(service: &Service) -> bool {
 
 fn is_pod(pod: &Pod) -> bool {
     let labels = pod.labels();
-    let labelled = labels.get("name").is_some_and(|name| name == "tiller") && labels.get("app").is_some_and(|app| app == "helm");
+    let labelled =
+        labels.get("name").is_some_and(|name| name == "tiller") && labels.get("app").is_some_and(|app| app == "helm");
     let mut containers = pod.spec.iter().flat_map(|spec| &spec.containers);
     labelled
         || containers.any(|container| {
