@@ -171,12 +171,7 @@ impl Range {
         let layout = bring_up::check(&names).await.with_context(|| format!("range `{name}` cannot be used"))?;
         // Always anew: the file may be of an earlier range of the same name.
         bring_up::write_kubeconfig(&names, &layout).await?;
-        Ok(Self {
-            kubeconfig: kubeconfig::path(&names)?,
-            names,
-            timings: Timings::default(),
-            ends_with_this: false,
-        })
+        Ok(Self { kubeconfig: kubeconfig::path(&names)?, names, timings: Timings::default(), ends_with_this: false })
     }
 
     /// The range's name.
@@ -318,13 +313,7 @@ pub struct Status {
 async fn images(steps: &Steps) -> Result<Images> {
     let say = |line: &str| steps.say(line);
     let node = crate::node_image::ensure(&say).await.context("the node image is not to be had")?;
-    let metadata = metadata_service::ensure_image(&say).await.context("the metadata service's image is not to be had")?;
+    let metadata =
+        crate::metadata_service::ensure_image(&say).await.context("the metadata service's image is not to be had")?;
     Ok(Images { node, metadata })
-}
-
-// TEMPORARY
-mod metadata_service {
-    pub async fn ensure_image(_: &dyn Fn(&str)) -> anyhow::Result<String> {
-        Ok(std::env::var("METADATA_IMAGE")?)
-    }
 }

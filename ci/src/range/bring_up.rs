@@ -19,8 +19,7 @@ pub(crate) struct Images {
 
 /// Made-up node pools, one for each worker: OKE names a node's pool in this annotation.
 const NODE_POOL: &str = "oci.oraclecloud.com/node-pool-id";
-const POOLS: [&str; 2] =
-    ["ocid1.nodepool.oc1.iad.rangepool1", "ocid1.nodepool.oc1.iad.rangepool2"];
+const POOLS: [&str; 2] = ["ocid1.nodepool.oc1.iad.rangepool1", "ocid1.nodepool.oc1.iad.rangepool2"];
 
 /// Brings the range up in the place that the caller has cleared.
 pub(crate) async fn run(
@@ -115,7 +114,14 @@ async fn join_workers(names: &Names, layout: &Layout, kubectl: &Kubectl) -> Resu
 async fn until_ready(kubectl: &Kubectl) -> Result<()> {
     try_join!(
         kubectl.run(&["wait", "--for=condition=Ready", "nodes", "--all", "--timeout=110s"]),
-        kubectl.run(&["-n", "kube-system", "wait", "--for=condition=Available", "deployment/coredns", "--timeout=110s"]),
+        kubectl.run(&[
+            "-n",
+            "kube-system",
+            "wait",
+            "--for=condition=Available",
+            "deployment/coredns",
+            "--timeout=110s"
+        ]),
     )
     .context("the cluster did not become ready")?;
     Ok(())
@@ -139,7 +145,8 @@ pub(crate) async fn write_kubeconfig(names: &Names, layout: &Layout) -> Result<(
 pub(crate) async fn check(names: &Names) -> Result<Layout> {
     let layout = Layout::of(names)?;
     let kubectl = Kubectl::new(&layout.control_plane.name);
-    let jsonpath = r#"jsonpath={range .items[*]}{.metadata.name} {.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}"#;
+    let jsonpath =
+        r#"jsonpath={range .items[*]}{.metadata.name} {.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}"#;
     let nodes = kubectl.run(&["get", "nodes", "--request-timeout=5s", "-o", jsonpath]).await?;
     for name in names.nodes() {
         if !nodes.lines().any(|line| line == format!("{name} True")) {

@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use testcontainers::bollard::models::{HostConfig, Mount, MountType, PortBinding, RestartPolicy, RestartPolicyNameEnum};
+use testcontainers::bollard::models::{
+    HostConfig, Mount, MountType, PortBinding, RestartPolicy, RestartPolicyNameEnum,
+};
 use testcontainers::core::{CgroupnsMode, IntoContainerPort};
 use testcontainers::runners::AsyncRunner;
 use testcontainers::{ContainerRequest, GenericImage, ImageExt};
@@ -12,7 +14,10 @@ use testcontainers::{ContainerRequest, GenericImage, ImageExt};
 use super::names::Names;
 
 /// Where the API server listens in the control plane's container.
-pub(crate) const API_PORT: &str = "6443/tcp";
+const API_PORT: u16 = 6443;
+
+/// The same in Docker's words.
+pub(crate) const API_PORT_SPEC: &str = "6443/tcp";
 
 /// A resolver that never answers, in the container's own loopback: Docker's resolver forwards what it does not know, and
 /// nothing of the range may ask a server outside it.
@@ -25,6 +30,11 @@ const NO_RESOLVER: &str = "127.0.0.1";
 pub(crate) async fn start_node(node: &str, image: &str, names: &Names, labels: &[(String, String)]) -> Result<()> {
     let is_control_plane = node == names.control_plane();
     let role = if is_control_plane { "control-plane" } else { "worker" };
+    let mut image = image_of(image);
+    if is_control_plane {
+        // To be published it must also be exposed.
+        image = image.with_exposed_port(API_PORT.tcp());
+    }
     let mut request = request(image, node, names, labels)
         // kind's own labels: `kind get nodes` and `kind load` then know the range.
         .with_label("io.x-k8s.kind.cluster", names.range())
@@ -50,15 +60,25 @@ pub(crate) async fn start_node(node: &str, image: &str, names: &Names, labels: &
 /// When Docker cannot create or start it.
 pub(crate) async fn start_metadata(image: &str, names: &Names, labels: &[(String, String)]) -> Result<()> {
     let name = names.metadata();
-    let request = request(image, &name, names, labels).with_cap_add("NET_ADMIN").with_host_config_modifier(within_the_range);
+    let request = request(image_of(image), &name, names, labels)
+        .with_cap_add("NET_ADMIN")
+        .with_host_config_modifier(within_the_range);
     start(request, &name).await
 }
 
-fn request(image: &str, container: &str, names: &Names, labels: &[(String, String)]) -> ContainerRequest<GenericImage> {
+fn image_of(reference: &str) -> GenericImage {
     // A digest is all behind the last colon, too: `name@sha256` and the sum are put together again as they were.
-    let (image, tag) = image.rsplit_once(':').unwrap_or((image, "latest"));
-    GenericImage::new(image, tag)
-        .with_exposed_port(6443.tcp())
+    let (name, tag) = reference.rsplit_once(':').unwrap_or((reference, "latest"));
+    GenericImage::new(name, tag)
+}
+
+fn request(
+    image: GenericImage,
+    container: &str,
+    names: &Names,
+    labels: &[(String, String)],
+) -> ContainerRequest<GenericImage> {
+    image
         .with_container_name(container)
         .with_hostname(container)
         .with_network(names.network())
@@ -97,7 +117,7 @@ fn node_host_config(host: &mut HostConfig, is_control_plane: bool) {
     host.mounts = Some(mounts);
     if is_control_plane {
         let loopback = PortBinding { host_ip: Some("127.0.0.1".to_owned()), host_port: None };
-        host.port_bindings = Some(HashMap::from([(API_PORT.to_owned(), Some(vec![loopback]))]));
+        host.port_bindings = Some(HashMap::from([(API_PORT_SPEC.to_owned(), Some(vec![loopback]))]));
     }
 }
 
@@ -110,7 +130,7 @@ mod tests {
         let mut control_plane = HostConfig::default();
         node_host_config(&mut control_plane, true);
         let bindings = control_plane.port_bindings.unwrap();
-        let binding = bindings[API_PORT].as_ref().unwrap();
+        let binding = bindings[API_PORT_SPEC].as_ref().unwrap();
         assert_eq!(binding[0].host_ip.as_deref(), Some("127.0.0.1"));
 
         let mut worker = HostConfig::default();
@@ -123,7 +143,7 @@ mod tests {
     fn a_digest_reference_survives_testcontainers_name_and_tag() {
         let names = Names::new("range").unwrap();
         for image in ["kindest/node@sha256:0123", "node:abc", "localhost:5000/node:abc"] {
-            assert_eq!(request(image, "node", &names, &[]).descriptor(), image);
+            assert_eq!(request(image_of(image), "node", &names, &[]).descriptor(), image);
         }
     }
 }

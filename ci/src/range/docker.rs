@@ -61,16 +61,24 @@ fn stdout_of(output: &Output) -> Result<String> {
     bail!("{}", telling_line(&stderr).or_else(|| telling_line(&stdout)).unwrap_or("it said nothing"))
 }
 
-/// The line that a person would quote: the last that speaks of an error, else the last.
+/// The line that a person would quote: the last that begins as an error or speaks of one, else the last.
 fn telling_line(text: &str) -> Option<&str> {
     let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
-    lines().rfind(|line| line.to_lowercase().contains("error")).or_else(|| lines().next_back())
+    let is_error = |line: &&str| line.to_lowercase().starts_with("error");
+    let has_error = |line: &&str| line.to_lowercase().contains("error");
+    lines().rfind(is_error).or_else(|| lines().rfind(has_error)).or_else(|| lines().next_back())
 }
 
 /// The first words of a command, enough to recognise it by; of a script only that it is one.
 fn verb(command: &[&str]) -> String {
     let command = if command.first() == Some(&"sh") { &command[..1] } else { command };
-    command.iter().copied().filter(|word| !word.starts_with('-') && !word.contains('=')).take(2).collect::<Vec<_>>().join(" ")
+    command
+        .iter()
+        .copied()
+        .filter(|word| !word.starts_with('-') && !word.contains('='))
+        .take(2)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 #[cfg(test)]
@@ -81,7 +89,10 @@ mod tests {
     #[rstest]
     #[case("", None)]
     #[case("one\ntwo\n\n", Some("two"))]
-    #[case("W: careful\nerror: no such node\nTo see the stack trace use --v=5\n", Some("error: no such node"))]
+    #[case(
+        "W: careful\nerror: no such node\nTo see the stack trace of this error use --v=5\n",
+        Some("error: no such node")
+    )]
     fn the_line_that_tells_is_quoted(#[case] text: &str, #[case] line: Option<&str>) {
         assert_eq!(telling_line(text), line);
     }

@@ -6,17 +6,21 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::docker::exec;
+use super::kubeadm::SERVICE_SUBNET;
 use super::layout::Node;
 
 /// The order is the safety rule: nothing link-local may leave the machine, not even for the moment in which the route to
-/// the service is not there yet. The default route goes as well: what is not on the range's own network is nowhere.
+/// the service is not there yet. The default route goes as well: what is not on the range's own network is nowhere. (An
+/// unreachable one in its place would say the same, but kubeadm takes its device, `*`, for an interface.) A service's
+/// address needs some route to be looked up before kube-proxy's rules rewrite it; one that they do not know ends at the
+/// range's own bridge.
 fn script(metadata: Ipv4Addr) -> String {
     format!(
         "set -e
 ip route replace unreachable 169.254.0.0/16
 ip route replace 169.254.169.254/32 via {metadata}
 while ip route del default 2>/dev/null; do :; done
-ip route replace unreachable default
+ip route replace {SERVICE_SUBNET} dev eth0
 "
     )
 }

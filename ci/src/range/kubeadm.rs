@@ -14,7 +14,7 @@ const JOIN: &str = include_str!("../../range/kubeadm-join.yaml");
 
 /// The range's pods live here; the CNI manifest of the node image asks for it.
 pub(crate) const POD_SUBNET: &str = "10.244.0.0/16";
-const SERVICE_SUBNET: &str = "10.96.0.0/16";
+pub(crate) const SERVICE_SUBNET: &str = "10.96.0.0/16";
 
 /// Known beforehand so that workers need not be told. It opens nothing outside the range's own network.
 const TOKEN: &str = "abcdef.0123456789abcdef";

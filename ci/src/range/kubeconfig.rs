@@ -16,7 +16,9 @@ use super::names::Names;
 pub(crate) fn state_dir() -> Result<PathBuf> {
     let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     let state = absolute("XDG_STATE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".local/state")));
-    Ok(state.context("no place for the kubeconfig: set HOME or XDG_STATE_HOME to an absolute path")?.join("oke-conformance"))
+    Ok(state
+        .context("no place for the kubeconfig: set HOME or XDG_STATE_HOME to an absolute path")?
+        .join("oke-conformance"))
 }
 
 /// The kubeconfig of a range, whether it exists or not.
@@ -38,7 +40,8 @@ pub(crate) fn write(path: &Path, text: &str) -> Result<()> {
     // Renamed into place: a reader never sees half a file, and an old file's mode does not survive.
     let fresh = dir.join(format!(".kubeconfig.{}", std::process::id()));
     let _ = fs::remove_file(&fresh);
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh).with_context(context)?;
+    let mut file =
+        fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh).with_context(context)?;
     file.write_all(text.as_bytes()).with_context(context)?;
     fs::rename(&fresh, path).with_context(context)
 }

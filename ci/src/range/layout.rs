@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use super::containers::API_PORT;
+use super::containers::API_PORT_SPEC;
 use super::docker::docker;
 use super::names::Names;
 
@@ -51,7 +51,7 @@ impl Layout {
             Ok(Node { name, address })
         };
         let control_plane = node(names.control_plane())?;
-        let bindings = &find(&containers, &control_plane.name)?["NetworkSettings"]["Ports"][API_PORT];
+        let bindings = &find(&containers, &control_plane.name)?["NetworkSettings"]["Ports"][API_PORT_SPEC];
         let api_port = bindings[0]["HostPort"].as_str().and_then(|port| port.parse().ok());
         let [first, second] = names.workers();
         Ok(Self {

@@ -73,7 +73,8 @@ fn by_digest<'a>(images: &'a str, name: &str) -> Option<&'a str> {
 
 fn agent_base64() -> Result<String> {
     // The probes' own agent stands in for a service on its real port.
-    let agent = harness::probe::agent::binary(GOARCH).with_context(|| format!("this build has no agent for {GOARCH}"))?;
+    let agent =
+        harness::probe::agent::binary(GOARCH).with_context(|| format!("this build has no agent for {GOARCH}"))?;
     Ok(BASE64_STANDARD.encode(agent))
 }
 
@@ -86,7 +87,8 @@ mod tests {
 
     #[test]
     fn an_image_is_taken_by_digest_and_whole_name() {
-        let images = "registry.k8s.io/pause:3.10 example.com/registry.k8s.io/pause@sha256:1 registry.k8s.io/pause@sha256:2";
+        let images =
+            "registry.k8s.io/pause:3.10 example.com/registry.k8s.io/pause@sha256:1 registry.k8s.io/pause@sha256:2";
         assert_eq!(by_digest(images, PAUSE), Some("registry.k8s.io/pause@sha256:2"));
         assert_eq!(by_digest("registry.k8s.io/pause:3.10", PAUSE), None);
     }

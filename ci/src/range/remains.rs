@@ -143,7 +143,8 @@ mod tests {
 
     #[test]
     fn containers_and_networks_of_one_range_belong_together() {
-        let containers = "c1\ta\tkept\t7\t100\tns\tboot\nc2\tb\tthrow-away\t8\t100\tns\tboot\nc3\ta\tkept\t7\t100\tns\tboot\n";
+        let containers =
+            "c1\ta\tkept\t7\t100\tns\tboot\nc2\tb\tthrow-away\t8\t100\tns\tboot\nc3\ta\tkept\t7\t100\tns\tboot\n";
         let networks = "n1\tb\tthrow-away\t8\t100\tns\tboot\n";
         let found = group(containers, networks);
         assert_eq!(found.len(), 2);

@@ -116,9 +116,16 @@ fn read(dir: &Path) -> Result<Sabotage> {
     let sabotage = Sabotage {
         name: dir.file_name().unwrap_or_default().to_string_lossy().into_owned(),
         summary: summary
-            .with_context(|| format!("{}: its first line must say what the sabotage takes away", dir.join("README").display()))?
+            .with_context(|| {
+                format!("{}: its first line must say what the sabotage takes away", dir.join("README").display())
+            })?
             .to_owned(),
-        flips: text("flips").unwrap_or_default().lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect(),
+        flips: text("flips")
+            .unwrap_or_default()
+            .lines()
+            .map(|line| line.trim().to_owned())
+            .filter(|line| !line.is_empty())
+            .collect(),
         apply: text("apply.yaml"),
         delete: deletions(&dir.join("delete.txt"), &text("delete.txt").unwrap_or_default())?,
     };
@@ -144,7 +151,11 @@ fn deletions(file: &Path, text: &str) -> Result<Vec<Deletion>> {
         };
         let whole = object.split_once('/').is_some_and(|(kind, name)| !kind.is_empty() && !name.is_empty());
         if !whole || object.starts_with('-') {
-            bail!("{}:{}: a line reads `KIND/NAME` or `KIND/NAME -n NAMESPACE`, not `{line}`", file.display(), number + 1);
+            bail!(
+                "{}:{}: a line reads `KIND/NAME` or `KIND/NAME -n NAMESPACE`, not `{line}`",
+                file.display(),
+                number + 1
+            );
         }
         deletions.push(Deletion { object: object.to_owned(), namespace: namespace.map(str::to_owned) });
     }
