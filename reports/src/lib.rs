@@ -1,42 +1,36 @@
-//! One run in, reports out.
+//! One run in, reports out: JUnit for CI, the record itself as JSON, lines for the terminal.
+mod files;
+pub mod junit;
+pub mod terminal;
+mod xml_text;
+
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use harness::record::{Outcome, Record, Run};
+use harness::record::Run;
 
-/// Makes the folder that reports go to.
+/// Makes the folder for the reports, so that a run need not end before it is known that they cannot be written.
 ///
 /// # Errors
-/// Names the folder.
-pub fn ensure_folder(folder: &Path) -> anyhow::Result<()> {
-    std::fs::create_dir_all(folder).with_context(|| format!("the reports cannot go to {}: choose another folder with --report-dir", folder.display()))
+/// When it cannot be made, naming it.
+pub fn ensure_folder(dir: &Path) -> anyhow::Result<()> {
+    std::fs::create_dir_all(dir).with_context(|| format!("the folder {} for the reports cannot be made", dir.display()))
 }
 
-/// First cut: run.json only.
+/// Writes `junit.xml` and `run.json` into the folder, made where it is missing. Each appears whole or not at all.
 ///
 /// # Errors
-/// Names the file.
-pub fn write_all(run: &Run, folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let path = folder.join("run.json");
-    std::fs::write(&path, serde_json::to_vec_pretty(run)?).with_context(|| format!("{} cannot be written", path.display()))?;
-    Ok(vec![path])
-}
-
-/// First cut.
-pub mod terminal {
-    use super::*;
-    /// One line.
-    pub fn line(record: &Record, _colors: bool) -> String {
-        let mut text = format!("{} {:?}", record.id, record.outcome);
-        if !matches!(record.outcome, Outcome::Denied { .. }) {
-            for cell in &record.cells {
-                text += &format!("\n    {} {:?}", cell.name, cell.outcome);
-            }
-        }
-        text
-    }
-    /// Totals.
-    pub fn summary(run: &Run) -> String {
-        format!("{:?}", run.totals())
-    }
+/// When the folder or a report cannot be written, naming it, or when the run's start is not a time.
+pub fn write_all(run: &Run, dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    ensure_folder(dir)?;
+    let record = serde_json::to_string_pretty(run).context("the run cannot be written as JSON")?;
+    let reports = [("junit.xml", junit::xml(run)?), ("run.json", record + "\n")];
+    reports
+        .into_iter()
+        .map(|(name, content)| {
+            let path = dir.join(name);
+            files::replace(&path, &content)?;
+            Ok(path)
+        })
+        .collect()
 }

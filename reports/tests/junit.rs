@@ -1,0 +1,154 @@
+//! The JUnit report, read back by a reader that shares no code with its writer.
+mod sample;
+
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus};
+use rstest::rstest;
+use sample::{allowed, cell, denied, inconclusive, not_applicable, record};
+
+use harness::record::{Outcome, Run};
+use harness::scenario::Guard;
+
+fn read_back(run: &Run) -> Report {
+    let xml = reports::junit::xml(run).expect("a report");
+    Report::deserialize_from_str(&xml).unwrap_or_else(|error| panic!("{error}: {xml}"))
+}
+
+fn case<'report>(report: &'report Report, id: &str) -> &'report TestCase {
+    report.test_suites.iter().flat_map(|suite| &suite.test_cases).find(|case| case.name.as_str() == id).expect(id)
+}
+
+/// A run of one scenario with one cell.
+fn run_of(outcome: Outcome) -> Run {
+    let record = record("chapter/scenario", outcome.clone(), vec![cell("tenant-a", outcome, None)]);
+    Run { scenarios: vec![record], ..sample::run() }
+}
+
+#[test]
+fn its_text() {
+    insta::assert_snapshot!(reports::junit::xml(&sample::run()).expect("a report").replace("><", ">\n<"));
+}
+
+#[test]
+fn a_chapter_is_a_suite_with_its_counts() {
+    let report = read_back(&sample::run());
+    let counts: Vec<_> = report
+        .test_suites
+        .iter()
+        .map(|suite| (suite.name.as_str(), suite.tests, suite.failures, suite.errors, suite.test_cases.len()))
+        .collect();
+    assert_eq!(
+        counts,
+        [("pod_security", 2, 0, 0, 2), ("network", 1, 1, 0, 1), ("metadata", 1, 0, 1, 1), ("addons", 1, 0, 0, 1),]
+    );
+    let network = &report.test_suites[1];
+    assert_eq!(network.timestamp.map(|time| time.to_rfc3339()), Some("2026-11-24T10:00:01.750+00:00".into()));
+    assert_eq!(network.test_cases[0].classname.as_ref().map(|name| name.as_str()), Some("network"));
+    assert_eq!(network.test_cases[0].time.map(|time| time.as_millis()), Some(1_234));
+}
+
+#[rstest]
+#[case::allowed(allowed("reached"), NonSuccessKind::Failure, "Allowed", "reached")]
+#[case::inconclusive(inconclusive("no control"), NonSuccessKind::Error, "Inconclusive", "no control")]
+fn what_is_bad_says_how_and_with_what(
+    #[case] outcome: Outcome,
+    #[case] expected: NonSuccessKind,
+    #[case] expected_type: &str,
+    #[case] expected_message: &str,
+) {
+    let report = read_back(&run_of(outcome));
+    let TestCaseStatus::NonSuccess { kind, message, ty, description, .. } = &case(&report, "chapter/scenario").status
+    else {
+        panic!("it passed")
+    };
+    assert_eq!(*kind, expected);
+    assert_eq!(ty.as_ref().map(|ty| ty.as_str()), Some(expected_type));
+    assert_eq!(message.as_ref().map(|message| message.as_str()), Some(expected_message));
+    assert!(description.as_ref().is_some_and(|text| text.as_str().contains("tenant-a (41 ms)")));
+}
+
+#[test]
+fn a_failure_speaks_of_the_first_cell_that_was_allowed_and_lists_all() {
+    let report = read_back(&sample::run());
+    let TestCaseStatus::NonSuccess { message, description, .. } = &case(&report, "network/namespaces-isolated").status
+    else {
+        panic!("it passed")
+    };
+    assert_eq!(message.as_ref().map(|text| text.as_str()), Some("connected to 10.244.1.7:8080 in 1 ms"));
+    let text = description.as_ref().expect("a text").as_str();
+    for name in ["tenant-a -> tenant-b", "shared -> tenant-b", "tenant-b -> tenant-a"] {
+        assert!(text.contains(name), "{name} is not in {text}");
+    }
+}
+
+#[test]
+fn a_pass_lists_guard_evidence_and_control_of_each_cell() {
+    let report = read_back(&sample::run());
+    let case = case(&report, "pod_security/privileged");
+    assert!(matches!(case.status, TestCaseStatus::Success { .. }));
+    let text = case.system_out.as_ref().expect("a text").as_str();
+    for part in [
+        "denied by pod-security",
+        "denied by admission-policy",
+        "evidence: denied request: privileged",
+        "control: the same pod without the attribute was admitted",
+        "denied after 9 ms",
+    ] {
+        assert!(text.contains(part), "{part} is not in {text}");
+    }
+}
+
+#[test]
+fn what_does_not_apply_is_skipped_with_its_reason() {
+    let report = read_back(&run_of(not_applicable("no nodes")));
+    let TestCaseStatus::Skipped { message, .. } = &case(&report, "chapter/scenario").status else {
+        panic!("it was not skipped")
+    };
+    assert_eq!(message.as_ref().map(|message| message.as_str()), Some("no nodes"));
+}
+
+#[rstest]
+#[case::end_of_cdata("before ]]> after ]]>]]>")]
+#[case::nul("before \u{0} after")]
+#[case::terminal_escapes("before \u{1b}[2J after")]
+#[case::not_characters("before \u{fffe}\u{ffff} after")]
+#[case::markup("before <script> &amp; </failure> \"quoted\" 'too' after")]
+#[case::doctype("before <!DOCTYPE x [<!ENTITY y SYSTEM \"file:///etc/passwd\">]> after")]
+#[case::line_breaks("before \r\n\n after")]
+#[case::other_planes("before \u{1F512} \u{202e} after")]
+fn whatever_a_cluster_says_is_valid_xml(#[case] hostile: &str) {
+    for outcome in [denied(Guard::Webhook, hostile), allowed(hostile), inconclusive(hostile), not_applicable(hostile)] {
+        let mut run = run_of(outcome);
+        run.scenarios[0].title = hostile.into();
+        run.scenarios[0].cells[0].name = hostile.into();
+        run.cluster.name = hostile.into();
+        let report = read_back(&run);
+        let case = case(&report, "chapter/scenario");
+        let texts = match &case.status {
+            TestCaseStatus::NonSuccess { description, message, .. } => vec![description, message],
+            TestCaseStatus::Skipped { message, .. } => vec![message, &case.system_out],
+            TestCaseStatus::Success { .. } => vec![&case.system_out],
+        };
+        for text in texts {
+            let text = text.as_ref().expect("a text").as_str();
+            assert!(text.contains("before") && text.contains("after"), "{text:?}");
+        }
+    }
+}
+
+#[test]
+fn long_evidence_is_whole_in_the_text_and_cut_in_the_message() {
+    let evidence = "e".repeat(100_000);
+    let report = read_back(&run_of(allowed(&evidence)));
+    let TestCaseStatus::NonSuccess { message, description, .. } = &case(&report, "chapter/scenario").status else {
+        panic!("it passed")
+    };
+    assert!(message.as_ref().is_some_and(|message| message.as_str().len() < 600));
+    assert!(description.as_ref().is_some_and(|text| text.as_str().contains(&evidence)));
+}
+
+#[test]
+fn a_run_without_a_time_is_told_in_one_sentence() {
+    let run = Run { started: "yesterday".into(), ..sample::run() };
+    let error = reports::junit::xml(&run).expect_err("no report");
+    assert_eq!(error.to_string(), "the run's start \"yesterday\" is not a time as in RFC 3339");
+}
