@@ -6,6 +6,8 @@ use clap::Parser;
 use clap::error::ErrorKind;
 use libtest_mimic::Arguments;
 
+use crate::whereabouts;
+
 /// Proves, live, that a cluster denies what it must deny.
 #[derive(Parser, Debug)]
 #[command(
@@ -20,9 +22,9 @@ pub struct Cli {
     #[arg(long, value_name = "NAME", default_value = "kind")]
     pub cluster: String,
 
-    /// Where the reports go.
-    #[arg(long, value_name = "FOLDER", default_value = "target/conformance")]
-    pub report_dir: PathBuf,
+    /// Where the reports go; target/conformance of this workspace where nothing is said.
+    #[arg(long, value_name = "FOLDER")]
+    pub report_dir: Option<PathBuf>,
 
     /// An image by digest that the nodes have or may pull; probes are started from it. Found on the nodes where it is left out.
     #[arg(long, value_name = "IMAGE")]
@@ -54,6 +56,11 @@ impl Cli {
             ErrorKind::DisplayHelp => error.exit(),
             _ => anyhow!("{}; `cargo test -- --help` shows what there is", what_is_wrong(&error.to_string())),
         })
+    }
+
+    /// Where the reports go.
+    pub fn report_dir(&self) -> PathBuf {
+        self.report_dir.as_ref().map_or_else(whereabouts::reports, |folder| whereabouts::here().join(folder))
     }
 
     /// Which cluster is meant.

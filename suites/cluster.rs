@@ -9,6 +9,7 @@ use harness::settings::{self, ClusterSettings};
 use crate::cli::{Cli, Cluster};
 use crate::console::note;
 use crate::signals::Watch;
+use crate::whereabouts;
 
 /// A cluster that answers.
 pub struct Reached {
@@ -25,8 +26,7 @@ pub struct Reached {
 /// # Errors
 /// One sentence: what is wrong, where, and what to do.
 pub async fn reach(cli: &Cli, signals: &Watch) -> Result<Reached> {
-    let here = std::env::current_dir().context("the working directory is gone")?;
-    let mut settings = settings::find(&here, &cli.cluster)?;
+    let mut settings = settings::find(&whereabouts::here(), &cli.cluster)?;
     if let (Some(image), settings) = (&cli.agent_image, settings.get_or_insert_default()) {
         settings.agent_image = Some(image.clone());
     }
@@ -42,10 +42,9 @@ pub async fn reach(cli: &Cli, signals: &Watch) -> Result<Reached> {
         Cluster::Range("") => {
             bail!("--cluster kind: names no range; `cargo xtask range status` shows those that are up")
         }
-        Cluster::Range(name) => (
-            Some(Range::attach(name).await.with_context(|| format!("cluster {} cannot be used", cli.cluster))?),
-            true,
-        ),
+        Cluster::Range(name) => {
+            (Some(Range::attach(name).await.with_context(|| format!("cluster {} cannot be used", cli.cluster))?), true)
+        }
         Cluster::Named(_) => (None, true),
     };
     let target = match &range {
@@ -54,11 +53,7 @@ pub async fn reach(cli: &Cli, signals: &Watch) -> Result<Reached> {
             kubeconfig: Some(range.kubeconfig().to_owned()),
             context: range.context(),
         },
-        None => Target {
-            name: cli.cluster.clone(),
-            kubeconfig: settings.kubeconfig.clone(),
-            context: settings.context.clone().unwrap_or_else(|| cli.cluster.clone()),
-        },
+        None => Target::of(&cli.cluster, &settings),
     };
     let connection = connect(&target).await?;
     Ok(Reached { connection, settings, range: if keep { None } else { range } })

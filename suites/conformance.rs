@@ -4,12 +4,13 @@ mod cli;
 mod cluster;
 mod console;
 mod signals;
+mod whereabouts;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use harness::env::Env;
 use harness::record::{Outcome, Record, Run, Totals};
 use harness::scenario::{Entry, Impact};
@@ -42,7 +43,7 @@ fn conformance(cli: Cli, entries: Vec<Entry>) -> Result<ExitCode> {
             None => bail!("the options leave no scenario to run: `cargo test -- --list` shows them all"),
         }
     }
-    reports::ensure_folder(&cli.report_dir)?;
+    reports::ensure_folder(&cli.report_dir()).map_err(|error| anyhow!("{error:#}; choose another with --report-dir"))?;
     let runtime = Runtime::new()?;
     let signals = signals::Watch::start(&runtime);
     let (range, env) = runtime.block_on(async {
@@ -87,7 +88,7 @@ fn attempt_all(
     let swept = runtime.block_on(env.sandbox.sweep());
     signals.release();
     let Ok((run, conclusion)) = ran else { bail!("the run crashed; what it had made was swept ({swept:?})") };
-    for path in reports::write_all(&run, &cli.report_dir)? {
+    for path in reports::write_all(&run, &cli.report_dir())? {
         say(format!("report: {}", path.display()));
     }
     say(format!("\n{}", closing_line(&run)));

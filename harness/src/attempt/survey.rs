@@ -97,13 +97,11 @@ impl Survey {
         let looked_at = self.looked_at.join(", ");
         let Some(listed) = self.control.clone() else { return self.conclude(what, Vec::new()) };
         let tried = attempts.len();
-        let start = self.start;
         // Whether a packet was stopped or nobody was listening does not matter here: nothing is there to be reached.
         let mut verdict = Reach { attempts }.stopped_by(Guard::Absent).while_open(controls).await?;
         if let Outcome::Denied { evidence, control, .. } = &mut verdict.outcome {
             *evidence = format!("no {what} among {looked_at}, and none answers at {tried} addresses: {evidence}");
             *control = format!("{listed}; {control}");
-            verdict.denied_after_ms = Some(start.elapsed().as_millis() as u64);
         }
         Ok(verdict)
     }

@@ -110,7 +110,8 @@ fn escalations(namespace: &str) -> Vec<Ask> {
         Ask::get("exec into a pod", format!("{core}/pods/{NOBODY}/exec?command=true&stdout=true")),
         Ask::get("read a pod's log", format!("{core}/pods/{NOBODY}/log")),
         Ask::get("reach a kubelet through its node's proxy", format!("/api/v1/nodes/{NOBODY}/proxy/pods")),
-        Ask::get("impersonate a user", "/api/v1/namespaces?limit=1").impersonating("system:admin"),
+        // Discovery is open to every authenticated user: whoever may impersonate this one gets it.
+        Ask::get("impersonate a user", "/api").impersonating(NOBODY),
     ]
 }
 
