@@ -47,21 +47,14 @@ struct Line<'event> {
 
 /// The line for an event at `time`, without its line break.
 pub fn line(time: Timestamp, event: &Event) -> String {
-    let line = Line {
-        time: format!("{time:.3}"),
-        event,
-    };
+    let line = Line { time: format!("{time:.3}"), event };
     serde_json::to_string(&line).expect("text, numbers and booleans are JSON")
 }
 
 /// Prints what happened just now.
 pub fn print(event: &Event) {
     // Nobody reading is no reason to stop serving.
-    let _ = writeln!(
-        std::io::stdout().lock(),
-        "{}",
-        line(Timestamp::now(), event)
-    );
+    let _ = writeln!(std::io::stdout().lock(), "{}", line(Timestamp::now(), event));
 }
 
 #[cfg(test)]

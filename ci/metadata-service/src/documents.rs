@@ -21,14 +21,8 @@ impl Documents {
         // OKE stores these three in base64, as its own cloud-init shows for the init script.
         for (key, text) in [
             ("user_data", include_str!("../documents/user-data.sh")),
-            (
-                "oke_init_script",
-                include_str!("../documents/oke-init-script.sh"),
-            ),
-            (
-                "bootstrap-kubelet-conf",
-                include_str!("../documents/bootstrap-kubelet-conf.yaml"),
-            ),
+            ("oke_init_script", include_str!("../documents/oke-init-script.sh")),
+            ("bootstrap-kubelet-conf", include_str!("../documents/bootstrap-kubelet-conf.yaml")),
         ] {
             metadata[key] = json!(STANDARD.encode(text));
         }
@@ -58,9 +52,8 @@ impl Documents {
     /// The part that a path below `/opc/v1` or `/opc/v2` names; list items go by number: `vnics/0/privateIp`.
     pub fn opc(&self, path: &str) -> Option<&Value> {
         // Neither the root nor the identity is a documented directory: their files are only to be had by name.
-        part(&self.opc, path).filter(|part| {
-            !std::ptr::eq(*part, &self.opc) && !std::ptr::eq(*part, &self.opc["identity"])
-        })
+        part(&self.opc, path)
+            .filter(|part| !std::ptr::eq(*part, &self.opc) && !std::ptr::eq(*part, &self.opc["identity"]))
     }
 
     /// The part that a path below `/openstack` names.
@@ -88,11 +81,7 @@ mod tests {
     use super::*;
 
     fn documents() -> Documents {
-        let identity = Identity {
-            certificate: "C".into(),
-            key: "K".into(),
-            intermediate: "I".into(),
-        };
+        let identity = Identity { certificate: "C".into(), key: "K".into(), intermediate: "I".into() };
         Documents::of_a_managed_node(&identity, 1_600_381_928_581)
     }
 

@@ -29,9 +29,7 @@ pub struct Answer {
 
 /// Whether the request carries the header that `/opc/v2` wants.
 pub fn authorized(headers: &HeaderMap) -> bool {
-    headers
-        .get(header::AUTHORIZATION)
-        .is_some_and(|value| value == CREDENTIAL)
+    headers.get(header::AUTHORIZATION).is_some_and(|value| value == CREDENTIAL)
 }
 
 impl Endpoint {
@@ -72,8 +70,7 @@ impl Endpoint {
 
 /// What follows a prefix of whole path segments.
 fn below<'path>(path: &'path str, prefix: &str) -> Option<&'path str> {
-    path.strip_prefix(prefix)
-        .filter(|rest| rest.is_empty() || rest.starts_with('/'))
+    path.strip_prefix(prefix).filter(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// A directory is JSON; a value is itself.
@@ -83,17 +80,9 @@ fn document(part: &Value) -> Answer {
         Value::String(text) => ("text/plain", text.clone()),
         value => ("text/plain", value.to_string()),
     };
-    Answer {
-        status: StatusCode::OK,
-        content_type,
-        body,
-    }
+    Answer { status: StatusCode::OK, content_type, body }
 }
 
 fn rejection(status: StatusCode) -> Answer {
-    Answer {
-        status,
-        content_type: "text/plain",
-        body: format!("{status}\n"),
-    }
+    Answer { status, content_type: "text/plain", body: format!("{status}\n") }
 }

@@ -47,27 +47,16 @@ impl Identity {
     /// # Errors
     /// When the system gives no randomness, or a certificate cannot be encoded.
     pub fn generate() -> anyhow::Result<Self> {
-        let authority =
-            PrivateKey::try_generate().context("no randomness for the intermediate's key")?;
-        let instance =
-            PrivateKey::try_generate().context("no randomness for the instance's key")?;
+        let authority = PrivateKey::try_generate().context("no randomness for the intermediate's key")?;
+        let instance = PrivateKey::try_generate().context("no randomness for the instance's key")?;
         let issuer: Name = INTERMEDIATE.parse()?;
         let signer = SigningKey::<Sha256>::new(authority.clone());
-        let sign = |subject: Name,
-                    authority: bool,
-                    key: &PrivateKey,
-                    serial: u32|
-         -> anyhow::Result<String> {
-            let profile = Profile {
-                issuer: issuer.clone(),
-                subject,
-                authority,
-            };
+        let sign = |subject: Name, authority: bool, key: &PrivateKey, serial: u32| -> anyhow::Result<String> {
+            let profile = Profile { issuer: issuer.clone(), subject, authority };
             let key = SubjectPublicKeyInfo::from_key(&key.to_public_key())?;
             let validity = Validity::from_now(LIFETIME)?;
-            let certificate =
-                CertificateBuilder::new(profile, SerialNumber::from(serial), validity, key)?
-                    .build::<_, rsa::pkcs1v15::Signature>(&signer)?;
+            let certificate = CertificateBuilder::new(profile, SerialNumber::from(serial), validity, key)?
+                .build::<_, rsa::pkcs1v15::Signature>(&signer)?;
             Ok(certificate.to_pem(LineEnding::LF)?)
         };
         Ok(Self {
@@ -99,15 +88,8 @@ impl BuilderProfile for Profile {
         _issuer_key: SubjectPublicKeyInfoRef<'_>,
         certificate: &TbsCertificate,
     ) -> Result<Vec<Extension>> {
-        let usage = if self.authority {
-            KeyUsages::KeyCertSign
-        } else {
-            KeyUsages::DigitalSignature
-        };
-        let constraints = BasicConstraints {
-            ca: self.authority,
-            path_len_constraint: None,
-        };
+        let usage = if self.authority { KeyUsages::KeyCertSign } else { KeyUsages::DigitalSignature };
+        let constraints = BasicConstraints { ca: self.authority, path_len_constraint: None };
         Ok(vec![
             constraints.to_extension(certificate.subject(), &[])?,
             KeyUsage(usage.into()).to_extension(certificate.subject(), &[])?,

@@ -12,20 +12,14 @@ const LOOPBACK_INDEX: u32 = 1;
 /// When an address cannot be added (without `CAP_NET_ADMIN`, or IPv6 where it is switched off), and outside a container:
 /// taking 169.254.169.254 on a cloud machine would cut that machine off from its own metadata service.
 pub async fn take(addresses: &[IpAddr]) -> anyhow::Result<()> {
-    let addresses: Vec<_> = addresses
-        .iter()
-        .filter(|address| !address.is_loopback())
-        .collect();
+    let addresses: Vec<_> = addresses.iter().filter(|address| !address.is_loopback()).collect();
     let Some(first) = addresses.first() else {
         return Ok(());
     };
     if std::process::id() != 1 {
-        bail!(
-            "{first} is only taken in a container of one's own, as its first process; here use --address 127.0.0.1"
-        );
+        bail!("{first} is only taken in a container of one's own, as its first process; here use --address 127.0.0.1");
     }
-    let (connection, handle, _) =
-        rtnetlink::new_connection().context("cannot reach the kernel's routing socket")?;
+    let (connection, handle, _) = rtnetlink::new_connection().context("cannot reach the kernel's routing socket")?;
     tokio::spawn(connection);
     for address in addresses {
         let prefix = if address.is_ipv4() { 32 } else { 128 };

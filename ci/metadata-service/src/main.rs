@@ -38,9 +38,7 @@ async fn main() -> anyhow::Result<()> {
     let mut listeners = Vec::new();
     for address in &flags.address {
         let listener = TcpListener::bind((*address, flags.port)).await;
-        listeners.push(
-            listener.with_context(|| format!("cannot listen on {address} port {}", flags.port))?,
-        );
+        listeners.push(listener.with_context(|| format!("cannot listen on {address} port {}", flags.port))?);
     }
 
     let identity = Identity::generate()?;
@@ -64,9 +62,6 @@ async fn main() -> anyhow::Result<()> {
         Some(ended) = servers.join_next() => ended.context("a listener's task failed")?.context("a listener broke")?,
     }
     drop(stop);
-    let _ = tokio::time::timeout(FAREWELL, async {
-        while servers.join_next().await.is_some() {}
-    })
-    .await;
+    let _ = tokio::time::timeout(FAREWELL, async { while servers.join_next().await.is_some() {} }).await;
     Ok(())
 }

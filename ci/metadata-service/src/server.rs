@@ -21,21 +21,15 @@ pub async fn serve(
     endpoint: Arc<Endpoint>,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> std::io::Result<()> {
-    access_log::print(&Event::Listening {
-        address: listener.local_addr()?,
-    });
+    access_log::print(&Event::Listening { address: listener.local_addr()? });
     let listener = listener.tap_io(|connection| {
         if let Ok(peer) = connection.peer_addr() {
             access_log::print(&Event::Connection { peer });
         }
     });
-    let service = Router::new()
-        .fallback(answer)
-        .with_state(endpoint)
-        .into_make_service_with_connect_info::<SocketAddr>();
-    axum::serve(listener, service)
-        .with_graceful_shutdown(stop)
-        .await
+    let service =
+        Router::new().fallback(answer).with_state(endpoint).into_make_service_with_connect_info::<SocketAddr>();
+    axum::serve(listener, service).with_graceful_shutdown(stop).await
 }
 
 async fn answer(
@@ -51,13 +45,7 @@ async fn answer(
         path: path.to_owned(),
         status: answer.status.as_u16(),
         authorized: endpoint::authorized(headers),
-        user_agent: headers
-            .get(header::USER_AGENT)
-            .map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
+        user_agent: headers.get(header::USER_AGENT).map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()),
     });
-    (
-        answer.status,
-        [(header::CONTENT_TYPE, answer.content_type)],
-        answer.body,
-    )
+    (answer.status, [(header::CONTENT_TYPE, answer.content_type)], answer.body)
 }

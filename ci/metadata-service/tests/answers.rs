@@ -22,22 +22,13 @@ impl Service {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
         listener.set_nonblocking(true).expect("tokio's way");
         let address = listener.local_addr().expect("its address").to_string();
-        let identity = Identity {
-            certificate: "C".into(),
-            key: "K".into(),
-            intermediate: "I".into(),
-        };
+        let identity = Identity { certificate: "C".into(), key: "K".into(), intermediate: "I".into() };
         let documents = Documents::of_a_managed_node(&identity, 0);
         std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread()
-                .enable_all()
-                .build();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.expect("a runtime").block_on(async {
                 let listener = TcpListener::from_std(listener).expect("a listener");
-                let endpoint = Arc::new(Endpoint {
-                    documents,
-                    legacy_endpoints_disabled,
-                });
+                let endpoint = Arc::new(Endpoint { documents, legacy_endpoints_disabled });
                 server::serve(listener, endpoint, std::future::pending()).await
             })
         });
@@ -76,11 +67,7 @@ static VERSION_2_ONLY: LazyLock<Service> = LazyLock::new(|| Service::start(true)
 #[case::forwarded("/opc/v2/instance/", &[V2[0], "X-Forwarded-Host: a.example"], 403)]
 fn version_2(#[case] path: &str, #[case] headers: &[&str], #[case] status: u16) {
     assert_eq!(BOTH_VERSIONS.get(path, headers).0, status);
-    assert_eq!(
-        VERSION_2_ONLY.get(path, headers).0,
-        status,
-        "the legacy endpoints have no say in it"
-    );
+    assert_eq!(VERSION_2_ONLY.get(path, headers).0, status, "the legacy endpoints have no say in it");
 }
 
 #[rstest]
@@ -102,10 +89,7 @@ fn the_legacy_endpoints_answer_unless_disabled(#[case] path: &str, #[case] heade
 #[case("regionInfo/realmDomainComponent", "oraclecloud.com")]
 #[case("metadata/oke-pool-id", "ocid1.nodepool.oc1.phx.exampleuniqueid")]
 fn a_value_is_answered_bare(#[case] path: &str, #[case] value: &str) {
-    assert_eq!(
-        BOTH_VERSIONS.get(&format!("/opc/v2/instance/{path}"), V2),
-        (200, value.to_owned())
-    );
+    assert_eq!(BOTH_VERSIONS.get(&format!("/opc/v2/instance/{path}"), V2), (200, value.to_owned()));
 }
 
 #[test]
@@ -136,18 +120,9 @@ fn a_directory_is_answered_as_json() {
     for field in documented {
         assert!(instance.get(field).is_some(), "{field} is missing");
     }
-    let of_oke = [
-        "user_data",
-        "oke_init_script",
-        "bootstrap-kubelet-conf",
-        "oke-cluster-id",
-        "ssh_authorized_keys",
-    ];
+    let of_oke = ["user_data", "oke_init_script", "bootstrap-kubelet-conf", "oke-cluster-id", "ssh_authorized_keys"];
     for key in of_oke {
-        assert!(
-            instance["metadata"].get(key).is_some(),
-            "metadata/{key} is missing"
-        );
+        assert!(instance["metadata"].get(key).is_some(), "metadata/{key} is missing");
     }
 }
 
@@ -156,8 +131,5 @@ fn a_directory_is_answered_as_json() {
 #[case("PUT")]
 #[case("DELETE")]
 fn it_is_only_read(#[case] method: &str) {
-    assert_eq!(
-        http::request(&BOTH_VERSIONS.address, method, "/opc/v2/instance/", V2).0,
-        405
-    );
+    assert_eq!(http::request(&BOTH_VERSIONS.address, method, "/opc/v2/instance/", V2).0, 405);
 }

@@ -23,15 +23,8 @@ impl Program {
         let mut log = BufReader::new(child.stdout.take().expect("its stdout is a pipe"));
         let listening = next_line(&mut log);
         assert_eq!(listening["event"], "listening");
-        let address = listening["address"]
-            .as_str()
-            .expect("an address")
-            .to_owned();
-        Self {
-            child,
-            log,
-            address,
-        }
+        let address = listening["address"].as_str().expect("an address").to_owned();
+        Self { child, log, address }
     }
 }
 
@@ -65,19 +58,12 @@ fn every_arrival_is_in_the_log() {
     assert_eq!(request["status"], 200);
     assert_eq!(request["authorized"], true);
     assert_eq!(request["user_agent"], "probe");
-    assert!(
-        request["peer"]
-            .as_str()
-            .is_some_and(|peer| peer.starts_with("127.0.0.1:"))
-    );
+    assert!(request["peer"].as_str().is_some_and(|peer| peer.starts_with("127.0.0.1:")));
 
     http::request(&program.address, "GET", "/opc/v2/instance/id", &[]);
     assert_eq!(next_line(&mut program.log)["event"], "connection");
     let request = next_line(&mut program.log);
-    assert_eq!(
-        (&request["status"], &request["authorized"]),
-        (&401.into(), &false.into())
-    );
+    assert_eq!((&request["status"], &request["authorized"]), (&401.into(), &false.into()));
 
     // A pod that only connects has reached the service all the same.
     drop(TcpStream::connect(&program.address));
@@ -89,28 +75,17 @@ fn sigterm_ends_it_cleanly_even_with_a_silent_connection_open() {
     let mut program = Program::start();
     let _silent = TcpStream::connect(&program.address).expect("it accepts");
     let asked = Instant::now();
-    let kill = Command::new("kill")
-        .arg(program.child.id().to_string())
-        .status();
+    let kill = Command::new("kill").arg(program.child.id().to_string()).status();
     assert!(kill.is_ok_and(|status| status.success()));
     let status = program.child.wait().expect("it ends");
     assert!(status.success(), "{status}");
-    assert!(
-        asked.elapsed() < Duration::from_secs(4),
-        "it took {:?}",
-        asked.elapsed()
-    );
+    assert!(asked.elapsed() < Duration::from_secs(4), "it took {:?}", asked.elapsed());
 }
 
 #[test]
 fn on_a_machine_that_is_not_its_own_it_takes_no_address() {
-    let output = Command::new(env!("CARGO_BIN_EXE_metadata-service"))
-        .output()
-        .expect("the program starts");
+    let output = Command::new(env!("CARGO_BIN_EXE_metadata-service")).output().expect("the program starts");
     assert!(!output.status.success());
     let error = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        error.contains("169.254.169.254 is only taken in a container"),
-        "{error}"
-    );
+    assert!(error.contains("169.254.169.254 is only taken in a container"), "{error}");
 }
