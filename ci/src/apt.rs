@@ -19,7 +19,9 @@ pub async fn ensure(needs: &[Need], progress: &dyn Fn(&str)) -> anyhow::Result<(
     }
     let list = packages.join(" ");
     if !tool::exists("apt-get") {
-        bail!("this machine lacks {list} and has no apt-get; install them with its own package manager and start again");
+        bail!(
+            "this machine lacks {list} and has no apt-get; install them with its own package manager and start again"
+        );
     }
     if !tool::are_we_root() {
         bail!("this machine lacks {list} and only root may install them; run `apt-get install {list}` and start again");
@@ -30,7 +32,9 @@ pub async fn ensure(needs: &[Need], progress: &dyn Fn(&str)) -> anyhow::Result<(
         return Ok(());
     }
     // A machine that never fetched a package list, or an old one, refuses the first time.
-    tool::output(Command::new("apt-get").args(["update", "--quiet"])).await.context("apt-get cannot fetch its package lists")?;
+    tool::output(Command::new("apt-get").args(["update", "--quiet"]))
+        .await
+        .context("apt-get cannot fetch its package lists")?;
     tool::output(&mut self::install(&packages)).await.with_context(|| format!("{list} cannot be installed"))?;
     Ok(())
 }
@@ -69,7 +73,10 @@ mod tests {
     #[case::a_package_with_two_programs_is_named_once(&[], &["jq", "docker.io", "iptables"])]
     fn names_the_packages_to_install(#[case] there: &[&str], #[case] expected: &[&str]) {
         let needs = [("jq", "jq"), ("dockerd", "docker.io"), ("docker", "docker.io"), ("iptables", "iptables")];
-        let there: Vec<&str> = there.iter().flat_map(|name| if *name == "dockerd" { vec!["dockerd", "docker"] } else { vec![*name] }).collect();
+        let there: Vec<&str> = there
+            .iter()
+            .flat_map(|name| if *name == "dockerd" { vec!["dockerd", "docker"] } else { vec![*name] })
+            .collect();
         assert_eq!(missing(&needs, |name| there.contains(&name)), expected);
     }
 }

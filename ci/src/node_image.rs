@@ -26,8 +26,14 @@ use cache::Cache;
 use fingerprint::Fingerprint;
 pub use versions::{KUBERNETES, PAUSE};
 
-/// Changes when the code here makes another image of the same inputs.
-const BUILD: &str = "1";
+/// The code that puts an image together is one of its inputs: what it did yesterday must not pass for what it does today.
+const ASSEMBLY: &[&str] = &[
+    include_str!("node_image/container_image.rs"),
+    include_str!("node_image/content_store.rs"),
+    include_str!("node_image/engine_image.rs"),
+    include_str!("node_image/rootfs.rs"),
+    include_str!("node_image/versions.rs"),
+];
 
 const REPOSITORY: &str = "oke-conformance/node";
 
@@ -91,7 +97,7 @@ fn inputs() -> PathBuf {
 
 fn reference() -> anyhow::Result<String> {
     let content = Fingerprint::new()
-        .text(BUILD)
+        .text(&ASSEMBLY.concat())
         .text(std::env::consts::ARCH)
         .text(&format!("{:?}{:?}", go_part::PARTS, base_system::ALL))
         .tree(&inputs())?
@@ -107,7 +113,9 @@ async fn build(reference: &str, progress: &dyn Fn(&str)) -> anyhow::Result<()> {
     let whole = Instant::now();
     go_part::require_toolchain()?;
     if !tool::are_we_root() {
-        anyhow::bail!("debootstrap makes the base system and needs root; run as root once, the image stays in the Docker engine");
+        anyhow::bail!(
+            "debootstrap makes the base system and needs root; run as root once, the image stays in the Docker engine"
+        );
     }
     apt::ensure(NEEDS, progress).await?;
 
@@ -147,16 +155,37 @@ async fn build(reference: &str, progress: &dyn Fn(&str)) -> anyhow::Result<()> {
     };
     let since = Instant::now();
     let work = cache.work("assemble")?;
-    assemble(&made, &inputs, work.path(), reference).await?;
+    assemble(&made, &inputs, work.path(), reference, progress).await?;
     progress(&format!("assembled {reference} ({:.1} s)", since.elapsed().as_secs_f32()));
     progress(&format!("the node image took {:.0} s in all", whole.elapsed().as_secs_f32()));
     Ok(())
 }
 
-async fn assemble(made: &rootfs::Made, inputs: &Path, work: &Path, reference: &str) -> anyhow::Result<()> {
+async fn assemble(
+    made: &rootfs::Made,
+    inputs: &Path,
+    work: &Path,
+    reference: &str,
+    progress: &dyn Fn(&str),
+) -> anyhow::Result<()> {
     let root = work.join("root");
-    rootfs::lay_out(made, inputs, &root).await?;
-    let images = container_image::write_all(made, inputs, &work.join("images")).await?;
-    content_store::fill(&made.parts["containerd"], &images, &work.join("store"), &root).await?;
-    engine_image::load(&root, reference, &work.join("image")).await
+    step("laid out the file system", progress, rootfs::lay_out(made, inputs, &root)).await?;
+    let images =
+        step("wrote the container images", progress, container_image::write_all(made, inputs, &work.join("images")))
+            .await?;
+    let (containerd, store) = (&made.parts["containerd"], work.join("store"));
+    step("filled containerd's store", progress, content_store::fill(containerd, &images, &store, &root)).await?;
+    step("loaded it into the Docker engine", progress, engine_image::load(&root, reference, &work.join("image"))).await
+}
+
+/// Says how long a step took, once it is done.
+async fn step<T>(
+    what: &str,
+    progress: &dyn Fn(&str),
+    work: impl Future<Output = anyhow::Result<T>>,
+) -> anyhow::Result<T> {
+    let since = Instant::now();
+    let made = work.await?;
+    progress(&format!("{what} ({:.1} s)", since.elapsed().as_secs_f32()));
+    Ok(made)
 }

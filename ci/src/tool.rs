@@ -43,7 +43,8 @@ pub fn exists(name: &str) -> bool {
 #[must_use]
 pub fn are_we_root() -> bool {
     std::fs::read_to_string("/proc/self/status").is_ok_and(|status| {
-        let effective = status.lines().find_map(|line| line.strip_prefix("Uid:")).and_then(|ids| ids.split_whitespace().nth(1));
+        let effective =
+            status.lines().find_map(|line| line.strip_prefix("Uid:")).and_then(|ids| ids.split_whitespace().nth(1));
         effective == Some("0")
     })
 }

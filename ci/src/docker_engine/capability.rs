@@ -6,7 +6,11 @@ const SYS_RESOURCE: u32 = 24;
 /// Whether a privileged container can have `CAP_SYS_RESOURCE` on this machine.
 pub(super) fn has_sys_resource() -> bool {
     // A machine without /proc says nothing against it.
-    std::fs::read_to_string("/proc/self/status").ok().as_deref().and_then(bounding_set).is_none_or(|set| set & (1 << SYS_RESOURCE) != 0)
+    std::fs::read_to_string("/proc/self/status")
+        .ok()
+        .as_deref()
+        .and_then(bounding_set)
+        .is_none_or(|set| set & (1 << SYS_RESOURCE) != 0)
 }
 
 fn bounding_set(status: &str) -> Option<u64> {

@@ -14,14 +14,17 @@ use crate::{apt, tool};
 const STATE: &str = "/var/lib/oke-conformance/docker-engine";
 const PID_FILE: &str = "/var/run/docker.pid";
 const WRAPPER: &str = include_str!("../../docker-engine/runc-without-sys-resource");
-const NEEDS: &[apt::Need] = &[("dockerd", "docker.io"), ("docker", "docker.io"), ("iptables", "iptables"), ("runc", "runc"), ("jq", "jq")];
+const NEEDS: &[apt::Need] =
+    &[("dockerd", "docker.io"), ("docker", "docker.io"), ("iptables", "iptables"), ("runc", "runc"), ("jq", "jq")];
 
 pub(super) async fn start(progress: &dyn Fn(&str)) -> anyhow::Result<()> {
     if !cfg!(target_os = "linux") {
         bail!("no Docker engine answers; start Docker Desktop or another engine and try again");
     }
     if !tool::are_we_root() {
-        bail!("no Docker engine answers and only root may start one; start dockerd, or set DOCKER_HOST to one that runs");
+        bail!(
+            "no Docker engine answers and only root may start one; start dockerd, or set DOCKER_HOST to one that runs"
+        );
     }
     apt::ensure(NEEDS, progress).await.context("no Docker engine answers and none can be installed")?;
 
@@ -32,7 +35,11 @@ pub(super) async fn start(progress: &dyn Fn(&str)) -> anyhow::Result<()> {
     let log = Path::new(STATE).join("dockerd.log");
     launch(&log)?;
     wait(&log).await?;
-    progress(&format!("the Docker engine answers ({:.1} s), its log is {}", since.elapsed().as_secs_f32(), log.display()));
+    progress(&format!(
+        "the Docker engine answers ({:.1} s), its log is {}",
+        since.elapsed().as_secs_f32(),
+        log.display()
+    ));
     Ok(())
 }
 
@@ -43,11 +50,15 @@ fn forget_dead_engine() -> anyhow::Result<()> {
         let alive = std::fs::read_to_string(format!("/proc/{}/comm", pid.trim())).unwrap_or_default();
         if matches!(alive.trim(), "dockerd" | "containerd") {
             if file == PID_FILE {
-                bail!("dockerd runs (process {}) but does not answer; look at its log, or end it and start again", pid.trim());
+                bail!(
+                    "dockerd runs (process {}) but does not answer; look at its log, or end it and start again",
+                    pid.trim()
+                );
             }
             continue;
         }
-        std::fs::remove_file(file).with_context(|| format!("{file} is left from an earlier engine and cannot be removed"))?;
+        std::fs::remove_file(file)
+            .with_context(|| format!("{file} is left from an earlier engine and cannot be removed"))?;
     }
     Ok(())
 }
@@ -58,7 +69,9 @@ fn launch(log: &Path) -> anyhow::Result<()> {
     dockerd.args(["--fork", "dockerd", "--storage-driver=overlay2"]);
     if !capability::has_sys_resource() {
         let wrapper = install_wrapper()?;
-        dockerd.arg(format!("--add-runtime=without-sys-resource={wrapper}")).arg("--default-runtime=without-sys-resource");
+        dockerd
+            .arg(format!("--add-runtime=without-sys-resource={wrapper}"))
+            .arg("--default-runtime=without-sys-resource");
     }
     dockerd
         .stdin(Stdio::null())
@@ -75,7 +88,8 @@ fn install_wrapper() -> anyhow::Result<String> {
     use std::os::unix::fs::PermissionsExt;
     let path = format!("{STATE}/runc-without-sys-resource");
     std::fs::write(&path, WRAPPER).with_context(|| format!("{path} cannot be written"))?;
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755)).with_context(|| format!("{path} cannot be made executable"))?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o755))
+        .with_context(|| format!("{path} cannot be made executable"))?;
     Ok(path)
 }
 

@@ -25,14 +25,27 @@ pub(super) const ALL: &[BaseSystem] = &[
     BaseSystem {
         name: "node-base",
         packages: &[
-            "systemd", "runc", "libseccomp2", "conntrack", "iptables", "nftables", "ipset", "iproute2", "ethtool", "socat", "kmod", "mount",
-            "util-linux", "procps", "hostname", "ca-certificates", "curl", "jq",
+            "systemd",
+            "runc",
+            "libseccomp2",
+            "conntrack",
+            "iptables",
+            "nftables",
+            "ipset",
+            "iproute2",
+            "ethtool",
+            "socat",
+            "kmod",
+            "mount",
+            "util-linux",
+            "procps",
+            "hostname",
+            "ca-certificates",
+            "curl",
+            "jq",
         ],
     },
-    BaseSystem {
-        name: "net-base",
-        packages: &["conntrack", "iptables", "nftables", "ipset", "iproute2", "kmod"],
-    },
+    BaseSystem { name: "net-base", packages: &["conntrack", "iptables", "nftables", "ipset", "iproute2", "kmod"] },
 ];
 
 impl BaseSystem {
@@ -41,7 +54,8 @@ impl BaseSystem {
     /// # Errors
     /// What debootstrap says.
     pub(super) async fn ensure(&self, cache: &Cache, progress: &dyn Fn(&str)) -> anyhow::Result<PathBuf> {
-        let key = Fingerprint::new().text(std::env::consts::ARCH).text(&format!("{RELEASE} {FETCHED} {self:?}")).finish();
+        let key =
+            Fingerprint::new().text(std::env::consts::ARCH).text(&format!("{RELEASE} {FETCHED} {self:?}")).finish();
         cache.ensure(self.name, &key, progress, async |into: &Path| self.make(into).await).await
     }
 

@@ -16,9 +16,9 @@ impl Cache {
     /// When the directory cannot be made.
     pub(super) fn open() -> anyhow::Result<Self> {
         let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let caches = variable("XDG_CACHE_HOME")
-            .or_else(|| variable("HOME").map(|home| home.join(".cache")))
-            .context("neither XDG_CACHE_HOME nor HOME is set; set one, the parts of the node image are kept below it")?;
+        let caches = variable("XDG_CACHE_HOME").or_else(|| variable("HOME").map(|home| home.join(".cache"))).context(
+            "neither XDG_CACHE_HOME nor HOME is set; set one, the parts of the node image are kept below it",
+        )?;
         Self::at(caches.join("oke-conformance/node-image"))
     }
 

@@ -11,9 +11,11 @@ use super::rootfs::{self, Made};
 use super::{KUBERNETES, PAUSE, base_system, versions};
 use crate::tool;
 
-/// An archive and the reference under which a node knows its image.
+/// An archive and the names under which a node knows its image.
 pub(super) struct Archive {
     pub(super) reference: String,
+    /// Of its manifest.
+    pub(super) digest: String,
     pub(super) path: PathBuf,
 }
 
@@ -32,13 +34,13 @@ struct Recipe {
 /// When a program is missing or an archive cannot be written.
 pub(super) async fn write_all(made: &Made, inputs: &Path, work: &Path) -> anyhow::Result<Vec<Archive>> {
     std::fs::create_dir_all(work)?;
-    let net_layer = net_layer(made, inputs, work).await?;
+    let net_layer = net_layer(inputs, work).await?;
     let mut archives = Vec::new();
     for (number, recipe) in recipes(made).into_iter().enumerate() {
         let directory = work.join(number.to_string());
         let layers = recipe.base.iter().cloned().chain(recipe.base.is_some().then(|| net_layer.clone())).collect();
-        let path = write(&recipe, layers, &directory).await.with_context(|| format!("the image {} cannot be written", recipe.reference))?;
-        archives.push(Archive { reference: recipe.reference, path });
+        let archive = write(&recipe, layers, &directory).await;
+        archives.push(archive.with_context(|| format!("the image {} cannot be written", recipe.reference))?);
     }
     Ok(archives)
 }
@@ -86,8 +88,7 @@ fn recipes(made: &Made) -> Vec<Recipe> {
 }
 
 /// The packet filter tools' choice between their two back ends, as a layer above the Debian system.
-async fn net_layer(made: &Made, inputs: &Path, work: &Path) -> anyhow::Result<PathBuf> {
-    let _ = made;
+async fn net_layer(inputs: &Path, work: &Path) -> anyhow::Result<PathBuf> {
     let root = work.join("net");
     let programs = root.join("usr/sbin");
     std::fs::create_dir_all(&programs)?;
@@ -102,7 +103,7 @@ async fn net_layer(made: &Made, inputs: &Path, work: &Path) -> anyhow::Result<Pa
     Ok(layer)
 }
 
-async fn write(recipe: &Recipe, mut layers: Vec<PathBuf>, directory: &Path) -> anyhow::Result<PathBuf> {
+async fn write(recipe: &Recipe, mut layers: Vec<PathBuf>, directory: &Path) -> anyhow::Result<Archive> {
     let (program, place) = &recipe.program;
     let root = directory.join("root");
     rootfs::install(program, &root.join(place), 0o755)?;
@@ -136,6 +137,7 @@ async fn write(recipe: &Recipe, mut layers: Vec<PathBuf>, directory: &Path) -> a
         "layers": described,
     });
     let mut manifest = json_blob(&manifest, "application/vnd.oci.image.manifest.v1+json", &blobs).await?;
+    let digest = manifest["digest"].as_str().unwrap_or_default().to_owned();
     manifest["annotations"] = json!({ "io.containerd.image.name": recipe.reference });
     std::fs::write(image.join("index.json"), json!({ "schemaVersion": 2, "manifests": [manifest] }).to_string())?;
     std::fs::write(image.join("oci-layout"), json!({ "imageLayoutVersion": "1.0.0" }).to_string())?;
@@ -144,7 +146,7 @@ async fn write(recipe: &Recipe, mut layers: Vec<PathBuf>, directory: &Path) -> a
     base_system::pack(&image, &archive).await?;
     std::fs::remove_dir_all(&image)?;
     std::fs::remove_dir_all(&root)?;
-    Ok(archive)
+    Ok(Archive { reference: recipe.reference.clone(), digest, path: archive })
 }
 
 /// Layers stay uncompressed: their digest is then their diff id, and a node unpacks them at disk speed.
@@ -194,12 +196,14 @@ mod tests {
         let work = tempfile::tempdir().unwrap();
         let program = work.path().join("program");
         std::fs::write(&program, "1").unwrap();
-        let recipe = Recipe { reference: "x.example/y:1".to_owned(), program: (program.clone(), "y"), base: None, user: "1" };
-        let first = std::fs::read(write(&recipe, vec![], &work.path().join("a")).await.unwrap()).unwrap();
-        let again = std::fs::read(write(&recipe, vec![], &work.path().join("b")).await.unwrap()).unwrap();
-        assert!(first == again);
+        let recipe =
+            Recipe { reference: "x.example/y:1".to_owned(), program: (program.clone(), "y"), base: None, user: "1" };
+        let first = write(&recipe, vec![], &work.path().join("a")).await.unwrap();
+        let again = write(&recipe, vec![], &work.path().join("b")).await.unwrap();
+        assert_eq!(first.digest, again.digest);
+        assert!(std::fs::read(first.path).unwrap() == std::fs::read(again.path).unwrap());
         std::fs::write(&program, "2").unwrap();
-        let other = std::fs::read(write(&recipe, vec![], &work.path().join("c")).await.unwrap()).unwrap();
-        assert!(first != other);
+        let other = write(&recipe, vec![], &work.path().join("c")).await.unwrap();
+        assert_ne!(first.digest, other.digest);
     }
 }

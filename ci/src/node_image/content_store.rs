@@ -69,7 +69,10 @@ async fn wait(ctr: impl Fn() -> Command, log: &Path) -> anyhow::Result<()> {
     while tool::output(ctr().arg("version")).await.is_err() {
         if Instant::now() > until {
             let said = std::fs::read_to_string(log).unwrap_or_default();
-            bail!("containerd does not answer 20 s after its start: {}", said.lines().last().unwrap_or("it said nothing"));
+            bail!(
+                "containerd does not answer 20 s after its start: {}",
+                said.lines().last().unwrap_or("it said nothing")
+            );
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
@@ -78,12 +81,21 @@ async fn wait(ctr: impl Fn() -> Command, log: &Path) -> anyhow::Result<()> {
 
 /// Under its name, and under its name and digest: a pod that names the digest runs without a pull as well.
 async fn load(ctr: impl Fn() -> Command, image: &Archive) -> anyhow::Result<()> {
-    let name = image.reference.rsplit_once(':').map_or(image.reference.as_str(), |(name, _)| name);
     let mut import = ctr();
     // Not unpacked: that is done by the node, with the snapshotter that its disk allows.
-    import.args(["images", "import", "--no-unpack", "--digests", "--base-name", name]).arg(&image.path);
+    import.args(["images", "import", "--no-unpack"]).arg(&image.path);
     tool::output(&mut import).await.with_context(|| format!("containerd refuses the image {}", image.reference))?;
+    let mut tag = ctr();
+    tag.args(["images", "tag", &image.reference, &by_digest(image)]);
+    tool::output(&mut tag)
+        .await
+        .with_context(|| format!("the image {} cannot be named by its digest", image.reference))?;
     Ok(())
+}
+
+fn by_digest(image: &Archive) -> String {
+    let name = image.reference.rsplit_once(':').map_or(image.reference.as_str(), |(name, _)| name);
+    format!("{name}@{}", image.digest)
 }
 
 /// By SIGTERM, so that its database is closed.

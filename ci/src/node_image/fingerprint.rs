@@ -46,7 +46,9 @@ pub(crate) fn files(root: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     let mut directories = vec![root.to_owned()];
     while let Some(directory) = directories.pop() {
-        for entry in std::fs::read_dir(&directory).with_context(|| format!("{} cannot be listed", directory.display()))? {
+        for entry in
+            std::fs::read_dir(&directory).with_context(|| format!("{} cannot be listed", directory.display()))?
+        {
             let path = entry?.path();
             if path.is_dir() { directories.push(path) } else { found.push(path) }
         }

@@ -81,7 +81,9 @@ pub(super) fn require_toolchain() -> anyhow::Result<()> {
     if tool::exists("go") {
         return Ok(());
     }
-    bail!("the Go toolchain is missing and the parts of the node image are built from Go modules; install Go 1.24 or later, or use a machine whose Docker engine can pull kindest/node")
+    bail!(
+        "the Go toolchain is missing and the parts of the node image are built from Go modules; install Go 1.24 or later, or use a machine whose Docker engine can pull kindest/node"
+    )
 }
 
 impl GoPart {
@@ -90,14 +92,23 @@ impl GoPart {
     /// # Errors
     /// When the module's directory cannot be read.
     pub(super) fn key(&self, inputs: &Path) -> anyhow::Result<String> {
-        Ok(Fingerprint::new().text(std::env::consts::ARCH).text(&format!("{self:?}")).tree(&self.module(inputs))?.finish())
+        Ok(Fingerprint::new()
+            .text(std::env::consts::ARCH)
+            .text(&format!("{self:?}"))
+            .tree(&self.module(inputs))?
+            .finish())
     }
 
     /// The directory with the programs, built first where the cache has none.
     ///
     /// # Errors
     /// What `go build` says.
-    pub(super) async fn ensure(&self, cache: &Cache, inputs: &Path, progress: &dyn Fn(&str)) -> anyhow::Result<PathBuf> {
+    pub(super) async fn ensure(
+        &self,
+        cache: &Cache,
+        inputs: &Path,
+        progress: &dyn Fn(&str),
+    ) -> anyhow::Result<PathBuf> {
         let key = self.key(inputs)?;
         cache.ensure(self.name, &key, progress, async |into: &Path| self.build(&self.module(inputs), into).await).await
     }
@@ -105,7 +116,17 @@ impl GoPart {
     async fn build(&self, module: &Path, into: &Path) -> anyhow::Result<()> {
         require_toolchain()?;
         let mut go = go(module);
-        go.args(["build", "-mod=readonly", "-trimpath", "-buildvcs=false", "-tags", self.tags, "-ldflags", self.ldflags, "-o"]);
+        go.args([
+            "build",
+            "-mod=readonly",
+            "-trimpath",
+            "-buildvcs=false",
+            "-tags",
+            self.tags,
+            "-ldflags",
+            self.ldflags,
+            "-o",
+        ]);
         // The slash makes it a directory even for a single program.
         go.arg(format!("{}/", into.display())).args(self.packages);
         tool::output(&mut go).await?;
@@ -128,7 +149,8 @@ pub(super) async fn source(inputs: &Path, part: &str, module: &str) -> anyhow::R
     let directory = inputs.join("modules").join(part);
     // -json: the plain form prints nothing of where it put it.
     let answer = tool::text(go(&directory).args(["mod", "download", "-json", module])).await?;
-    let answer: serde_json::Value = serde_json::from_str(&answer).with_context(|| format!("go says no JSON about {module}"))?;
+    let answer: serde_json::Value =
+        serde_json::from_str(&answer).with_context(|| format!("go says no JSON about {module}"))?;
     let directory = answer["Dir"].as_str().with_context(|| format!("go does not say where {module} is"))?;
     Ok(PathBuf::from(directory))
 }

@@ -17,7 +17,8 @@ pub(super) async fn ensure(cache: &Cache, inputs: &Path, progress: &dyn Fn(&str)
     let key = Fingerprint::new().text(std::env::consts::ARCH).text(KUBERNETES).text(PAUSE).finish();
     cache
         .ensure("pause", &key, progress, async |into: &Path| {
-            let source = go_part::source(inputs, "kubernetes", "k8s.io/kubernetes").await?.join("build/pause/linux/pause.c");
+            let source =
+                go_part::source(inputs, "kubernetes", "k8s.io/kubernetes").await?.join("build/pause/linux/pause.c");
             let version = PAUSE.rsplit_once(':').map_or(PAUSE, |(_, tag)| tag);
             let mut gcc = Command::new("gcc");
             gcc.args(["-Os", "-static", "-s"]).arg(format!("-DVERSION=v{version}"));

@@ -26,7 +26,14 @@ pub(super) struct Made {
 pub(super) async fn lay_out(made: &Made, inputs: &Path, root: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(root)?;
     let base = made.bases["node-base"].join("root.tar");
-    tool::output(Command::new("tar").args(["--extract", "--numeric-owner", "--preserve-permissions", "--file"]).arg(base).arg("--directory").arg(root)).await?;
+    tool::output(
+        Command::new("tar")
+            .args(["--extract", "--numeric-owner", "--preserve-permissions", "--file"])
+            .arg(base)
+            .arg("--directory")
+            .arg(root),
+    )
+    .await?;
 
     let kind = go_part::source(inputs, "kind", "sigs.k8s.io/kind").await?.join("images/base/files");
     overlay(&kind, root, |name| name.starts_with("usr/local/bin") || name.starts_with("kind/bin"))?;
@@ -93,7 +100,10 @@ async fn containerd(made: &Made, root: &Path) -> anyhow::Result<()> {
 }
 
 fn with_sandbox_image(config: &str) -> anyhow::Result<String> {
-    let line = config.lines().find(|line| line.trim_start().starts_with("sandbox_image =")).context("kind's containerd config names no sandbox image")?;
+    let line = config
+        .lines()
+        .find(|line| line.trim_start().starts_with("sandbox_image ="))
+        .context("kind's containerd config names no sandbox image")?;
     Ok(config.replace(line, &format!("  sandbox_image = \"{PAUSE}\"")))
 }
 
@@ -113,7 +123,9 @@ fn services(root: &Path) -> anyhow::Result<()> {
     unwanted("usr/lib/systemd/system/multi-user.target.wants", |_| false)?;
     unwanted("usr/lib/systemd/system/local-fs.target.wants", |_| false)?;
     unwanted("usr/lib/systemd/system/basic.target.wants", |_| false)?;
-    unwanted("usr/lib/systemd/system/sockets.target.wants", |name| !name.contains("udev") && !name.contains("initctl"))?;
+    unwanted("usr/lib/systemd/system/sockets.target.wants", |name| {
+        !name.contains("udev") && !name.contains("initctl")
+    })?;
     let system = root.join("etc/systemd/system");
     for entry in std::fs::read_dir(&system)? {
         let path = entry?.path();
