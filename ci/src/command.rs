@@ -2,3 +2,4 @@
 
 pub(crate) mod node_image;
 pub(crate) mod range;
+pub(crate) mod sweep;

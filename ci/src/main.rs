@@ -23,6 +23,8 @@ enum Command {
     },
     /// Make the node image, or find that it is made already, and print its name
     NodeImage,
+    /// Take away what killed runs have left in a cluster; a run that is at work there loses what it has made, too
+    Sweep(command::sweep::Arguments),
     /// Run every test: those that need no cluster, then those that do, then the proof by sabotage
     Check,
     /// Print how long a range, a run and a probe take here
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
         match arguments.command {
             Command::Range { command } => command::range::run(command).await,
             Command::NodeImage => command::node_image::run().await,
+            Command::Sweep(arguments) => command::sweep::run(arguments).await,
             Command::Check => ci::check::check(console::progress()).await,
             Command::Bench => ci::bench::bench(console::progress()).await,
             Command::Readme => {

@@ -10,6 +10,7 @@ use kube::{Client, Config, Error};
 
 use crate::attempt::api::chain;
 use crate::cluster::{credential, kubeconfig};
+use crate::settings::ClusterSettings;
 
 /// A TCP and TLS handshake that takes longer finds nobody at home.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
@@ -30,6 +31,17 @@ pub struct Target {
     pub kubeconfig: Option<PathBuf>,
     /// The context in it.
     pub context: String,
+}
+
+impl Target {
+    /// The cluster `name`, with what conformance.toml says of it.
+    pub fn of(name: &str, settings: &ClusterSettings) -> Self {
+        Self {
+            name: name.to_owned(),
+            kubeconfig: settings.kubeconfig.clone(),
+            context: settings.context.clone().unwrap_or_else(|| name.to_owned()),
+        }
+    }
 }
 
 /// An API server that has accepted a credential.

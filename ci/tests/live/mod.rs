@@ -1,0 +1,78 @@
+//! The range that is up, seen by its administrator.
+
+use std::fs;
+use std::process::Command;
+use std::sync::OnceLock;
+
+use ci::range::Range;
+use tokio::runtime::Runtime;
+
+/// What every object of a run carries.
+const RUN: &str = "oke-conformance/run";
+
+/// Kinds that the cluster writes of itself all the time.
+const RESTLESS: [&str; 2] = ["events", "events.events.k8s.io"];
+
+fn range() -> &'static Range {
+    static RANGE: OnceLock<Range> = OnceLock::new();
+    RANGE.get_or_init(|| {
+        let name = std::env::var("OKE_CONFORMANCE_RANGE").unwrap_or_else(|_| "range".into());
+        Runtime::new().unwrap().block_on(Range::attach(&name)).expect("no range is up")
+    })
+}
+
+/// The context of its administrator.
+pub fn context() -> String {
+    range().context()
+}
+
+/// The administrator's kubeconfig.
+pub fn kubeconfig() -> String {
+    fs::read_to_string(range().kubeconfig()).unwrap()
+}
+
+/// Where its API server listens on this machine.
+pub fn server() -> String {
+    let kubeconfig = kubeconfig();
+    kubeconfig.lines().find_map(|line| line.trim().strip_prefix("server: https://")).unwrap().to_owned()
+}
+
+/// The range's kubeconfig for whoever holds `token`.
+pub fn kubeconfig_with(token: &str) -> String {
+    let kubeconfig = kubeconfig();
+    let lines = kubeconfig.lines().filter(|line| !line.contains("client-key-data"));
+    let lines = lines.map(|line| match line.split_once("client-certificate-data") {
+        Some((indent, _)) => format!("{indent}token: {token}\n"),
+        None => format!("{line}\n"),
+    });
+    lines.collect()
+}
+
+/// What kubectl says, as the administrator.
+pub fn kubectl(arguments: &[&str]) -> String {
+    let control_plane = format!("{}-control-plane", range().name());
+    let kubectl = ["exec", &control_plane, "kubectl", "--kubeconfig=/etc/kubernetes/admin.conf"];
+    let output = Command::new("docker").args(kubectl).args(arguments).output().unwrap();
+    assert!(output.status.success(), "kubectl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// Pods of any run.
+pub fn probes() -> Vec<String> {
+    kubectl(&["get", "pods", "--all-namespaces", "--selector", RUN, "--output=name"])
+        .lines()
+        .map(str::to_owned)
+        .collect()
+}
+
+/// Every object that can be listed, in all namespaces: kind, namespace, name.
+pub fn everything() -> Vec<String> {
+    let kinds = kubectl(&["api-resources", "--verbs=list", "--output=name"]);
+    let kinds: Vec<&str> = kinds.lines().filter(|kind| !RESTLESS.contains(kind)).collect();
+    let columns = "--output=custom-columns=:kind,:metadata.namespace,:metadata.name";
+    let objects = kubectl(&["get", &kinds.join(","), "--all-namespaces", "--no-headers", columns]);
+    let objects = objects.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+    let mut objects: Vec<String> = objects.filter(|object| !object.is_empty()).collect();
+    objects.sort();
+    objects
+}

@@ -1,0 +1,220 @@
+//! What may go wrong with a cluster that is there, before a run and in the middle of it: no verdict without a judgement, and the
+//! cluster is afterwards as it was before. `OKE_CONFORMANCE_RANGE` names the range; `--test-threads=1`, for the cluster is compared.
+
+mod live;
+mod proxy;
+mod suite;
+
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use harness::record::{Outcome, Run};
+use insta::assert_snapshot;
+use rstest::rstest;
+
+use live::{everything, kubectl};
+use proxy::Proxy;
+use suite::{Ended, Started, Suite};
+
+/// Longer than any run here takes that is not held up.
+const A_RUN: Duration = Duration::from_secs(60);
+
+/// The suite as the range's administrator starts it.
+fn suite() -> Suite {
+    Suite::new().kubeconfig(&live::kubeconfig())
+}
+
+fn start(suite: &Suite, more: &[&str]) -> Started {
+    suite.start(&[&["--cluster", &live::context()], more].concat())
+}
+
+/// Waits until the run has made probes: it is half-way then.
+fn half_way(started: &Started) {
+    let began = Instant::now();
+    while live::probes().is_empty() {
+        assert!(began.elapsed() < A_RUN, "no probe: {:?}", started.said("stderr"));
+    }
+}
+
+fn record(suite: &Suite) -> Run {
+    let text = std::fs::read_to_string(suite.folder().join("target/conformance/run.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+fn signal(name: &str, pid: u32) {
+    assert!(Command::new("kill").args([&format!("-{name}"), &pid.to_string()]).status().unwrap().success());
+}
+
+/// `cargo xtask sweep`, past whatever stood before the API server.
+fn sweep() -> String {
+    let suite = suite();
+    let kubeconfig = suite.folder().join("kubeconfig");
+    let xtask = Command::new(env!("CARGO_BIN_EXE_ci"))
+        .args(["sweep", "--cluster", &live::context()])
+        .env("KUBECONFIG", kubeconfig)
+        .output()
+        .unwrap();
+    assert!(xtask.status.success(), "{}", String::from_utf8_lossy(&xtask.stderr));
+    String::from_utf8(xtask.stdout).unwrap()
+}
+
+#[test]
+#[ignore = "needs a range; .ci/run sets OKE_CONFORMANCE_RANGE"]
+fn a_run_leaves_nothing() {
+    let before = everything();
+    let suite = suite();
+    let ended = start(&suite, &[]).end(A_RUN);
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{}", ended.stdout);
+    assert!(record(&suite).scenarios.iter().any(|record| matches!(record.outcome, Outcome::Denied { .. })));
+    assert_eq!(everything(), before);
+}
+
+#[test]
+#[ignore = "needs a range; .ci/run sets OKE_CONFORMANCE_RANGE"]
+fn a_token_that_is_not_accepted() {
+    let suite = Suite::new().kubeconfig(&live::kubeconfig_with("garbage"));
+    let said = start(&suite, &[]).end(A_RUN).sentence().replace(&live::server(), "[server]");
+    assert_snapshot!(said.replace(&live::context(), "[context]"), @"");
+}
+
+/// A service account of the range with its rights, for one test.
+struct Account {
+    name: &'static str,
+}
+
+impl Account {
+    fn with(name: &'static str, verbs: &str) -> Self {
+        let account = Self { name };
+        kubectl(&["create", "serviceaccount", name, "--namespace=kube-system"]);
+        kubectl(&["create", "clusterrole", name, &format!("--verb={verbs}"), "--resource=*.*"]);
+        let subject = format!("--serviceaccount=kube-system:{name}");
+        kubectl(&["create", "clusterrolebinding", name, &format!("--clusterrole={name}"), &subject]);
+        account
+    }
+
+    fn suite(&self) -> Suite {
+        Suite::new().kubeconfig(&live::kubeconfig_with(&kubectl(&[
+            "create",
+            "token",
+            self.name,
+            "--namespace=kube-system",
+        ])))
+    }
+}
+
+impl Drop for Account {
+    fn drop(&mut self) {
+        for kind in ["clusterrolebinding", "clusterrole", "serviceaccount"] {
+            kubectl(&["delete", kind, self.name, "--namespace=kube-system", "--ignore-not-found"]);
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs a range; .ci/run sets OKE_CONFORMANCE_RANGE"]
+fn a_credential_that_may_only_read() {
+    let before = everything();
+    let reader = Account::with("bad-input-reader", "get,list,watch");
+    let ended = start(&reader.suite(), &[]).end(A_RUN);
+    drop(reader);
+    assert_snapshot!(ended.sentence().replace(&live::context(), "[context]"), @"");
+    assert_eq!(everything(), before);
+}
+
+#[test]
+#[ignore = "needs a range; .ci/run sets OKE_CONFORMANCE_RANGE"]
+fn a_credential_that_may_not_even_read() {
+    let stranger = Account::with("bad-input-stranger", "watch");
+    let ended = start(&stranger.suite(), &[]).end(A_RUN);
+    drop(stranger);
+    assert_snapshot!(ended.sentence().replace(&live::context(), "[context]"), @"");
+}
+
+#[test]
+#[ignore = "needs a range; .ci/run sets OKE_CONFORMANCE_RANGE"]
+fn an_agent_image_that_no_node_has() {
+    let before = everything();
+    let suite = suite();
+    let absent = format!("127.0.0.1:1/absent@sha256:{}", "0".repeat(64));
+    let ended = start(&suite, &["--agent-image", &absent]).end(Duration::from_secs(120));
+    assert_eq!(ended.code, Some(101), "{}{}", ended.stdout, ended.stderr);
+    let run = record(&suite);
+    for id in ["metadata/endpoint-unreachable", "network/namespaces-isolated"] {
+        let found = run.scenarios.iter().find(|record| record.id == id).unwrap();
+        let Outcome::Inconclusive { why } = &found.outcome else { panic!("{id}: {:?}", found.outcome) };
+        assert!(why.contains("ErrImagePull") || why.contains("ImagePullBackOff"), "{id}: {why}");
+        assert!(why.contains("--agent-image"), "{id}: {why}");
+    }
+    assert_eq!(everything(), before);
+}
+
+#[rstest]
+#[case::refused(Proxy::close)]
+#[case::silent(Proxy::fall_silent)]
+#[ignore = "needs a range; .ci/run sets OKE_CONFORMANCE_RANGE"]
+fn an_api_server_that_goes_half_way(#[case] go: fn(&Proxy)) {
+    let before = everything();
+    let proxy = Proxy::to(live::server());
+    let suite = Suite::new().kubeconfig(&live::kubeconfig().replace(&live::server(), &proxy.address.to_string()));
+    let began = Instant::now();
+    let started = start(&suite, &[]);
+    half_way(&started);
+    go(&proxy);
+    let gone_ms = began.elapsed().as_millis() as u64;
+    let ended = started.end(Duration::from_secs(90));
+    assert!(ended.code.is_some_and(|code| code != 0), "{}", ended.stdout);
+    assert!(ended.sentence().contains("cargo xtask sweep"), "{}", ended.stderr);
+
+    let run = record(&suite);
+    let listed = suite.run(&["--list"]).stdout.lines().filter(|line| line.ends_with(": test")).count();
+    assert_eq!(run.scenarios.len(), listed, "a scenario is missing from the record");
+    assert!(run.totals().inconclusive > 0, "{}", ended.stdout);
+    for record in &run.scenarios {
+        let judged_in_time = record.started_ms + record.elapsed_ms <= gone_ms;
+        assert!(judged_in_time || !matches!(record.outcome, Outcome::Denied { .. }), "{record:?}");
+    }
+    sweep();
+    assert_eq!(everything(), before);
+}
+
+#[rstest]
+#[case::ctrl_c("INT", 130)]
+#[case::terminated("TERM", 143)]
+#[ignore = "needs a range; .ci/run sets OKE_CONFORMANCE_RANGE"]
+fn a_signal_half_way(#[case] name: &str, #[case] code: i32) {
+    let before = everything();
+    let suite = suite();
+    let started = start(&suite, &[]);
+    half_way(&started);
+    signal(name, started.pid());
+    let Ended { code: ended, stderr, .. } = started.end(A_RUN);
+    assert_eq!(ended, Some(code), "{stderr}");
+    assert_eq!(stderr.trim(), "interrupted: taking away what the run has made");
+    assert_eq!(everything(), before);
+}
+
+#[test]
+#[ignore = "needs a range; .ci/run sets OKE_CONFORMANCE_RANGE"]
+fn what_a_killed_run_leaves_goes_with_a_sweep() {
+    let before = everything();
+    let suite = suite();
+    let started = start(&suite, &[]);
+    half_way(&started);
+    signal("KILL", started.pid());
+    assert_eq!(started.end(A_RUN).code, None);
+    assert!(!live::probes().is_empty(), "the run was over already");
+    let said = sweep();
+    assert!(said.starts_with("what 1 runs had left in cluster"), "{said}");
+    assert_eq!(everything(), before);
+}
+
+#[test]
+#[ignore = "needs a range; .ci/run sets OKE_CONFORMANCE_RANGE"]
+fn a_reader_that_goes_away_changes_nothing() {
+    let before = everything();
+    let suite = suite();
+    let started = suite.start_unread(&["--cluster", &live::context()]);
+    assert_eq!(started.end(A_RUN).code, Some(0));
+    assert!(record(&suite).totals().passed > 0);
+    assert_eq!(everything(), before);
+}
