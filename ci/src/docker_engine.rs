@@ -1,6 +1,6 @@
 //! A Docker engine that answers: the one that is there, or one started here.
 
-mod capability;
+pub(crate) mod capability;
 mod start;
 
 use std::time::Duration;
@@ -16,21 +16,14 @@ use crate::tool;
 /// # Errors
 /// One sentence: what is missing and what to do about it.
 pub async fn ensure(progress: &dyn Fn(&str)) -> anyhow::Result<()> {
-    if tool::exists("docker") {
-        match answer().await {
-            Answer::Yes => return Ok(()),
-            Answer::Denied => bail!(
-                "the Docker engine's socket is there but this user may not open it; add the user to the group `docker`, or run as root"
-            ),
-            Answer::Silence(said) => {
-                if let Some(host) = std::env::var_os("DOCKER_HOST") {
-                    bail!(
-                        "no Docker engine answers at DOCKER_HOST={} ({said}); start it, or unset DOCKER_HOST",
-                        host.to_string_lossy()
-                    );
-                }
-            }
-        }
+    if tool::exists("docker") && answers().await? {
+        return Ok(());
+    }
+    start::may_we()?;
+    start::install(progress).await?;
+    // The client alone may have been missing, and a package may start its own service.
+    if answers().await? {
+        return Ok(());
     }
     start::start(progress).await
 }
@@ -47,6 +40,23 @@ pub async fn ensure_privileged(image: &str) -> anyhow::Result<()> {
         .context("a privileged container did not end within 60 s; restart the Docker engine")?
         .context("this Docker engine cannot run privileged containers, which every kind node is; use an engine that runs as root on this machine")?;
     Ok(())
+}
+
+/// Whether an engine answers, where silence means that one may be started.
+async fn answers() -> anyhow::Result<bool> {
+    match answer().await {
+        Answer::Yes => Ok(true),
+        Answer::Denied => bail!(
+            "the Docker engine's socket is there but this user may not open it; add the user to the group `docker`, or \
+             run as root"
+        ),
+        Answer::Silence(said) => match std::env::var("DOCKER_HOST") {
+            Ok(host) => {
+                bail!("no Docker engine answers at DOCKER_HOST={host} ({said}); start it, or unset DOCKER_HOST")
+            }
+            Err(_) => Ok(false),
+        },
+    }
 }
 
 /// What the engine's socket says.

@@ -37,9 +37,12 @@ const ASSEMBLY: &[&str] = &[
 
 const REPOSITORY: &str = "oke-conformance/node";
 
-/// What a build needs beside the Go toolchain.
+/// What a build needs beside the Go toolchain. A path stands for a package without a program.
 const NEEDS: &[apt::Need] = &[
     ("debootstrap", "debootstrap"),
+    // Without these two debootstrap installs what nobody signed.
+    ("gpgv", "gpgv"),
+    ("/usr/share/keyrings/debian-archive-keyring.gpg", "debian-archive-keyring"),
     ("gcc", "gcc"),
     // gcc only recommends it, and a static pause links it.
     ("/usr/include/stdlib.h", "libc6-dev"),
@@ -47,10 +50,11 @@ const NEEDS: &[apt::Need] = &[
     ("xz", "xz-utils"),
 ];
 
-/// Reference of a node image that the local Docker engine has, pulling or building it first where it has none.
+/// Reference of a node image that the local Docker engine has, pulling or building it first where it has none. The engine
+/// must answer: see [`crate::docker_engine::ensure`].
 ///
 /// # Errors
-/// When the engine does not answer, or no image can be had: the step that failed, why, and what to do.
+/// When no image can be had: the step that failed, why, and what to do.
 pub async fn ensure(progress: &dyn Fn(&str)) -> anyhow::Result<String> {
     let reference = reference()?;
     if present(&reference).await {

@@ -33,7 +33,7 @@ pub async fn text(command: &mut Command) -> anyhow::Result<String> {
     Ok(String::from_utf8_lossy(&output(command).await?.stdout).trim().to_owned())
 }
 
-/// Whether a program of this name is on the PATH.
+/// Whether a program of this name is on the PATH, or a file is at this absolute path.
 #[must_use]
 pub fn exists(name: &str) -> bool {
     std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|dir| dir.join(name).is_file()))

@@ -4,7 +4,7 @@
 const SYS_RESOURCE: u32 = 24;
 
 /// Whether a privileged container can have `CAP_SYS_RESOURCE` on this machine.
-pub(super) fn has_sys_resource() -> bool {
+pub(crate) fn has_sys_resource() -> bool {
     // A machine without /proc says nothing against it.
     std::fs::read_to_string("/proc/self/status")
         .ok()

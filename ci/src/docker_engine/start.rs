@@ -13,11 +13,14 @@ use crate::{apt, tool};
 /// Logs and the runtime wrapper: a fixed place, so that a later run finds what an earlier one left.
 const STATE: &str = "/var/lib/oke-conformance/docker-engine";
 const PID_FILE: &str = "/var/run/docker.pid";
+const CONTAINERD_PID_FILE: &str = "/var/run/docker/containerd/containerd.pid";
 const WRAPPER: &str = include_str!("../../docker-engine/runc-without-sys-resource");
 const NEEDS: &[apt::Need] =
     &[("dockerd", "docker.io"), ("docker", "docker.io"), ("iptables", "iptables"), ("runc", "runc"), ("jq", "jq")];
 
-pub(super) async fn start(progress: &dyn Fn(&str)) -> anyhow::Result<()> {
+/// # Errors
+/// Where no engine can be started by us, in words for who reads them.
+pub(super) fn may_we() -> anyhow::Result<()> {
     if !cfg!(target_os = "linux") {
         bail!("no Docker engine answers; start Docker Desktop or another engine and try again");
     }
@@ -26,47 +29,61 @@ pub(super) async fn start(progress: &dyn Fn(&str)) -> anyhow::Result<()> {
             "no Docker engine answers and only root may start one; start dockerd, or set DOCKER_HOST to one that runs"
         );
     }
-    apt::ensure(NEEDS, progress).await.context("no Docker engine answers and none can be installed")?;
-
-    let since = Instant::now();
-    progress("starting the Docker engine");
-    forget_dead_engine()?;
-    std::fs::create_dir_all(STATE).with_context(|| format!("{STATE} cannot be created"))?;
-    let log = Path::new(STATE).join("dockerd.log");
-    launch(&log)?;
-    wait(&log).await?;
-    progress(&format!(
-        "the Docker engine answers ({:.1} s), its log is {}",
-        since.elapsed().as_secs_f32(),
-        log.display()
-    ));
     Ok(())
+}
+
+/// # Errors
+/// When a package is missing and cannot be installed.
+pub(super) async fn install(progress: &dyn Fn(&str)) -> anyhow::Result<()> {
+    apt::ensure(NEEDS, progress).await.context("no Docker engine answers and none can be installed")
+}
+
+/// # Errors
+/// When the engine does not answer in time: what its log says.
+pub(super) async fn start(progress: &dyn Fn(&str)) -> anyhow::Result<()> {
+    let since = Instant::now();
+    let log = Path::new(STATE).join("dockerd.log");
+    if another_starts() {
+        progress("a Docker engine is starting; waiting for it");
+    } else {
+        progress("starting the Docker engine");
+        forget_dead_engine()?;
+        std::fs::create_dir_all(STATE).with_context(|| format!("{STATE} cannot be created"))?;
+        launch(&log)?;
+    }
+    wait(&log).await?;
+    let took = since.elapsed().as_secs_f32();
+    progress(&format!("the Docker engine answers ({took:.1} s), its log is {}", log.display()));
+    Ok(())
+}
+
+/// A living dockerd that does not answer yet: another process of ours was first.
+fn another_starts() -> bool {
+    runs(PID_FILE) == Some("dockerd".to_owned())
 }
 
 /// dockerd refuses to start when its pid file names a living process, which after a reboot may be anybody.
 fn forget_dead_engine() -> anyhow::Result<()> {
-    for file in [PID_FILE, "/var/run/docker/containerd/containerd.pid"] {
-        let Ok(pid) = std::fs::read_to_string(file) else { continue };
-        let alive = std::fs::read_to_string(format!("/proc/{}/comm", pid.trim())).unwrap_or_default();
-        if matches!(alive.trim(), "dockerd" | "containerd") {
-            if file == PID_FILE {
-                bail!(
-                    "dockerd runs (process {}) but does not answer; look at its log, or end it and start again",
-                    pid.trim()
-                );
-            }
-            continue;
+    for file in [PID_FILE, CONTAINERD_PID_FILE] {
+        if Path::new(file).exists() && runs(file) != Some("containerd".to_owned()) {
+            std::fs::remove_file(file)
+                .with_context(|| format!("{file} is left from an earlier engine and cannot be removed"))?;
         }
-        std::fs::remove_file(file)
-            .with_context(|| format!("{file} is left from an earlier engine and cannot be removed"))?;
     }
     Ok(())
+}
+
+/// The name of the living process that a pid file names.
+fn runs(pid_file: &str) -> Option<String> {
+    let pid = std::fs::read_to_string(pid_file).ok()?;
+    let name = std::fs::read_to_string(format!("/proc/{}/comm", pid.trim())).ok()?;
+    Some(name.trim().to_owned())
 }
 
 fn launch(log: &Path) -> anyhow::Result<()> {
     let file = std::fs::File::create(log).with_context(|| format!("{} cannot be written", log.display()))?;
     let mut dockerd = Command::new("setsid");
-    dockerd.args(["--fork", "dockerd", "--storage-driver=overlay2"]);
+    dockerd.args(["--fork", "dockerd"]);
     if !capability::has_sys_resource() {
         let wrapper = install_wrapper()?;
         dockerd

@@ -39,7 +39,17 @@ impl Cache {
             let waiting = file.try_clone()?;
             tokio::task::spawn_blocking(move || waiting.lock()).await??;
         }
+        self.forget_unfinished();
         Ok(file)
+    }
+
+    /// What a builder was making when it was cut off; with the lock held, nobody works there.
+    fn forget_unfinished(&self) {
+        let Ok(entries) = std::fs::read_dir(&self.root) else { return };
+        for entry in entries.flatten().filter(|entry| entry.file_name().to_string_lossy().starts_with('.')) {
+            // Of no use to anybody, and in nobody's way when it cannot go.
+            let _ = std::fs::remove_dir_all(entry.path());
+        }
     }
 
     /// The directory of a made part.
@@ -104,5 +114,16 @@ mod tests {
         assert!(made.join("program").is_file());
         assert_eq!(cache.ensure("part", "key", &|_| (), fail).await.unwrap(), made);
         assert!(cache.ensure("part", "another", &|_| (), fail).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn the_lock_clears_unfinished_work_and_nothing_else() {
+        let root = tempfile::tempdir().unwrap();
+        let cache = Cache::at(root.path().to_owned()).unwrap();
+        std::fs::create_dir_all(root.path().join(".part-1/result")).unwrap();
+        std::fs::create_dir_all(root.path().join("part-key")).unwrap();
+        let _lock = cache.lock(&|_| ()).await.unwrap();
+        assert!(!root.path().join(".part-1").exists());
+        assert!(cache.find("part", "key").is_some());
     }
 }

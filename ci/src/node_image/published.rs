@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::process::Command;
 
+use crate::docker_engine::capability;
 use crate::tool;
 
 /// kind's own image of the minor version that is built here otherwise, as kind v0.30.0 pins it.
@@ -15,6 +16,11 @@ const LAYERS: Duration = Duration::from_secs(600);
 
 /// The image's reference once the engine has it, or nothing on a machine without a registry.
 pub(super) async fn pull(progress: &dyn Fn(&str)) -> Option<String> {
+    if !capability::has_sys_resource() {
+        // Its containerd lowers OOM scores, and would not start a single container.
+        progress("this machine lacks CAP_SYS_RESOURCE, which the published node image needs; it is built from source");
+        return None;
+    }
     let have = tool::output(Command::new("docker").args(["image", "inspect", "--format", "{{.Id}}", IMAGE])).await;
     if have.is_ok() {
         return Some(IMAGE.to_owned());
