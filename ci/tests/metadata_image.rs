@@ -12,13 +12,24 @@ async fn the_image_takes_the_address_and_ends_when_asked() {
     assert_eq!(ci::metadata_service::ensure_image(&|_| panic!("it is there")).await.expect("an image"), image);
     assert!(again.elapsed() < Duration::from_secs(2), "{:?}", again.elapsed());
 
-    let container = docker(&["run", "--detach", "--network=none", "--cap-add=NET_ADMIN", &image]);
+    let container = docker(&[
+        "run",
+        "--detach",
+        "--network=none",
+        "--cap-add=NET_ADMIN",
+        "--sysctl=net.ipv6.conf.lo.disable_ipv6=0",
+        &image,
+        "--address=169.254.169.254",
+        "--address=fd00:c1::a9fe:a9fe",
+    ]);
     let _removed = Removed(&container);
-    let listening = r#""event":"listening","address":"169.254.169.254:80""#;
     let patience = Instant::now() + Duration::from_secs(20);
-    while !docker(&["logs", &container]).contains(listening) {
-        assert!(Instant::now() < patience, "it does not listen: {}", docker(&["logs", &container]));
-        std::thread::sleep(Duration::from_millis(50));
+    for address in ["169.254.169.254:80", "[fd00:c1::a9fe:a9fe]:80"] {
+        let listening = format!(r#""event":"listening","address":"{address}""#);
+        while !docker(&["logs", &container]).contains(&listening) {
+            assert!(Instant::now() < patience, "it does not listen: {}", docker(&["logs", &container]));
+            std::thread::sleep(Duration::from_millis(50));
+        }
     }
     docker(&["stop", "--time=10", &container]);
     assert_eq!(docker(&["inspect", "--format={{.State.ExitCode}}", &container]), "0");

@@ -2,6 +2,7 @@
 use std::net::IpAddr;
 
 use anyhow::{Context, bail};
+use rtnetlink::packet_route::address::AddressHeaderFlags;
 
 /// The loopback interface's index: the kernel gives it to `lo` in every network namespace.
 const LOOPBACK_INDEX: u32 = 1;
@@ -22,15 +23,12 @@ pub async fn take(addresses: &[IpAddr]) -> anyhow::Result<()> {
     let (connection, handle, _) = rtnetlink::new_connection().context("cannot reach the kernel's routing socket")?;
     tokio::spawn(connection);
     for address in addresses {
-        let prefix = if address.is_ipv4() { 32 } else { 128 };
+        let (prefix, needs) = if address.is_ipv4() { (32, "NET_ADMIN") } else { (128, "NET_ADMIN, and IPv6 on lo") };
         // `replace`: an address that is there already is as good.
-        handle
-            .address()
-            .add(LOOPBACK_INDEX, *address, prefix)
-            .replace()
-            .execute()
-            .await
-            .with_context(|| format!("cannot add {address} to lo (it takes NET_ADMIN)"))?;
+        let mut request = handle.address().add(LOOPBACK_INDEX, *address, prefix).replace();
+        // Without it, an IPv6 address cannot be listened on until the kernel has made sure that nobody else has it.
+        request.message_mut().header.flags |= AddressHeaderFlags::Nodad;
+        request.execute().await.with_context(|| format!("cannot add {address} to lo (it takes {needs})"))?;
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! `metadata-service`: takes the address, makes an identity, answers until SIGTERM.
 use std::net::IpAddr;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -32,8 +33,17 @@ struct Flags {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn main() -> anyhow::Result<()> {
-    let flags = Flags::parse();
+async fn main() -> ExitCode {
+    match run(Flags::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(flags: Flags) -> anyhow::Result<()> {
     link_local::take(&flags.address).await?;
     let mut listeners = Vec::new();
     for address in &flags.address {
