@@ -7,6 +7,7 @@ pub mod start;
 
 use std::fmt;
 use std::net::IpAddr;
+use std::time::Instant;
 
 use exec::Line;
 
@@ -21,6 +22,7 @@ pub struct Probe {
     pub address: IpAddr,
     /// From the request that makes its pod to the pod running, in milliseconds.
     pub running_after_ms: u64,
+    pub(crate) running_since: Instant,
     pub(crate) line: Line,
 }
 

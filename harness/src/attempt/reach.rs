@@ -3,13 +3,21 @@
 //! A closed path proves nothing by itself: a dead listener, a broken overlay or a typo close it as well. So each attempt names
 //! the paths that must be open at the same moment.
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::join_all;
+use tokio::time::sleep;
 
 use crate::probe::Probe;
 use crate::probe::batch::{Answer, Touch, Verb};
 use crate::scenario::Guard;
 use crate::verdict::{Attempted, Control, NoVerdict, Verdict};
+
+/// Enforcement takes a moment to cover a pod that has just started, and this question is about what holds from then on: an open path
+/// is believed at once from a probe that has run for so long, and before that only if it stays open. That it was open is told.
+const SETTLED_AFTER: Duration = Duration::from_secs(5);
+/// How soon a path that was open is tried again.
+const AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 /// One path: from a probe to an address.
 #[derive(Clone, Debug)]
@@ -74,32 +82,61 @@ impl Guarded {
         if attempts.is_empty() || controls.is_empty() {
             return Err(NoVerdict::inconclusive("no path to try, or none to compare it with"));
         }
-        let (tried, open) = tokio::join!(walk(&attempts), walk(&controls));
-        let mut reached = Vec::new();
-        let mut unclear = Vec::new();
-        let mut stopped = Vec::new();
-        let mut slowest_ms = 0;
-        for (path, answer) in attempts.iter().zip(&tried) {
+        let mut let_through = None;
+        loop {
+            let (tried, open) = tokio::join!(walk(&attempts), walk(&controls));
+            let tried = Tried::of(&attempts, tried);
+            if !tried.reached.is_empty() {
+                if attempts.iter().any(|path| path.from.running_since.elapsed() < SETTLED_AFTER) {
+                    let_through.get_or_insert(tried.reached);
+                    sleep(AGAIN_AFTER).await;
+                    continue;
+                }
+                return Ok(Verdict::allowed(tried.reached.join("; ")));
+            }
+            let control = proved(&controls, open)?;
+            if !tried.unclear.is_empty() {
+                return Err(NoVerdict::inconclusive(tried.unclear.join("; ")));
+            }
+            let mut evidence = tried.stopped.join("; ");
+            if let Some(at_first) = let_through {
+                let age = attempts[0].from.running_since.elapsed().as_millis();
+                evidence = format!(
+                    "closed {age} ms after the probe ran, let through before: {}; {evidence}",
+                    at_first.join("; ")
+                );
+            }
+            return Ok(Verdict::denied(self.guard, evidence, control, tried.slowest_ms));
+        }
+    }
+}
+
+/// What became of a round of attempts, for the reader.
+#[derive(Default)]
+struct Tried {
+    reached: Vec<String>,
+    unclear: Vec<String>,
+    stopped: Vec<String>,
+    slowest_ms: u64,
+}
+
+impl Tried {
+    fn of(attempts: &[Path], answers: Vec<Result<Answer, String>>) -> Self {
+        let mut tried = Self::default();
+        for (path, answer) in attempts.iter().zip(answers) {
             match answer {
                 Ok(answer) => match answer.touch() {
-                    Touch::Reached => reached.push(path.told(answer)),
-                    Touch::Unclear => unclear.push(path.told(answer)),
+                    Touch::Reached => tried.reached.push(path.told(&answer)),
+                    Touch::Unclear => tried.unclear.push(path.told(&answer)),
                     Touch::Stopped => {
-                        slowest_ms = slowest_ms.max(answer.ms);
-                        stopped.push(path.told(answer));
+                        tried.slowest_ms = tried.slowest_ms.max(answer.ms);
+                        tried.stopped.push(path.told(&answer));
                     }
                 },
-                Err(why) => unclear.push(why.clone()),
+                Err(why) => tried.unclear.push(why),
             }
         }
-        if !reached.is_empty() {
-            return Ok(Verdict::allowed(reached.join("; ")));
-        }
-        let control = proved(&controls, open)?;
-        if !unclear.is_empty() {
-            return Err(NoVerdict::inconclusive(unclear.join("; ")));
-        }
-        Ok(Verdict::denied(self.guard, stopped.join("; "), control, slowest_ms))
+        tried
     }
 }
 

@@ -121,7 +121,14 @@ impl Probes {
         let address = address.parse().map_err(|_| format!("{what} has no address"))?;
         let line = Line::open(self.client.clone(), namespace, &name);
         let running_after_ms = asked.elapsed().as_millis() as u64;
-        Ok(Probe { namespace: namespace.into(), node: node.name.clone(), address, running_after_ms, line })
+        Ok(Probe {
+            namespace: namespace.into(),
+            node: node.name.clone(),
+            address,
+            running_after_ms,
+            running_since: Instant::now(),
+            line,
+        })
     }
 
     /// The ConfigMap with the agent's binaries, name and uid: one a namespace.
