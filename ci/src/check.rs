@@ -73,7 +73,7 @@ async fn step(name: &str, tell: &dyn Fn(&str), mut command: Command) -> Result<(
 }
 
 fn cargo(args: &[&str]) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut command = Command::from(crate::cargo::command());
     command.args(args).current_dir(workspace()).kill_on_drop(true);
     command
 }

@@ -1,6 +1,7 @@
 //! The range.
 pub mod apt;
 pub mod bench;
+pub mod cargo;
 pub mod check;
 pub mod docker_engine;
 pub mod metadata_service;

@@ -69,7 +69,7 @@ async fn build() -> anyhow::Result<PathBuf> {
         .join("oke-conformance/metadata-service");
     // Named although it is the host's: only then do the flags spare the procedural macros, which cannot be static.
     let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
-    let mut cargo = Command::new(variable("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut cargo = Command::from(crate::cargo::command());
     cargo
         .args(["build", "--release", "--quiet", "--package", PROGRAM, "--target", &target, "--target-dir"])
         .arg(&target_dir)

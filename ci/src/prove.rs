@@ -99,7 +99,7 @@ pub(crate) async fn suite(range: &Range) -> Result<Run> {
     if record.exists() {
         std::fs::remove_file(&record).with_context(|| format!("{} cannot be removed", record.display()))?;
     }
-    let mut suite = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let mut suite = Command::from(crate::cargo::command());
     suite.args(["test", "--quiet", "--", "--cluster", &format!("kind:{}", range.name()), "--report-dir"]).arg(&reports);
     let output = suite.current_dir(&root).kill_on_drop(true).output().await.context("cargo cannot be started")?;
     let Ok(text) = std::fs::read(&record) else {

@@ -25,7 +25,7 @@ fn suite() -> Suite {
 }
 
 fn start(suite: &Suite, more: &[&str]) -> Started {
-    suite.start(&[&["--cluster", &live::context()], more].concat())
+    suite.start(&[&["--report-dir", "reports", "--cluster", &live::context()], more].concat())
 }
 
 /// Waits until the run has made probes: it is half-way then.
@@ -37,7 +37,7 @@ fn half_way(started: &Started) {
 }
 
 fn record(suite: &Suite) -> Run {
-    let text = std::fs::read_to_string(suite.folder().join("target/conformance/run.json")).unwrap();
+    let text = std::fs::read_to_string(suite.folder().join("reports/run.json")).unwrap();
     serde_json::from_str(&text).unwrap()
 }
 
@@ -74,7 +74,7 @@ fn a_run_leaves_nothing() {
 fn a_token_that_is_not_accepted() {
     let suite = Suite::new().kubeconfig(&live::kubeconfig_with("garbage"));
     let said = start(&suite, &[]).end(A_RUN).sentence().replace(&live::server(), "[server]");
-    assert_snapshot!(said.replace(&live::context(), "[context]"), @"");
+    assert_snapshot!(said.replace(&live::context(), "[context]"), @"error: the API server https://[server]/ does not accept the credential of context [context] in [folder]/kubeconfig (401): it has expired or was revoked; get a new one, then run again");
 }
 
 /// A service account of the range with its rights, for one test.
@@ -117,7 +117,7 @@ fn a_credential_that_may_only_read() {
     let reader = Account::with("bad-input-reader", "get,list,watch");
     let ended = start(&reader.suite(), &[]).end(A_RUN);
     drop(reader);
-    assert_snapshot!(ended.sentence().replace(&live::context(), "[context]"), @"");
+    assert_snapshot!(ended.sentence().replace(&live::context(), "[context]"), @"error: the operator (system:serviceaccount:kube-system:bad-input-reader) may not create namespaces in cluster [context], and the controls need one: grant it `create namespaces`, or select scenarios that need none");
     assert_eq!(everything(), before);
 }
 
@@ -127,7 +127,7 @@ fn a_credential_that_may_not_even_read() {
     let stranger = Account::with("bad-input-stranger", "watch");
     let ended = start(&stranger.suite(), &[]).end(A_RUN);
     drop(stranger);
-    assert_snapshot!(ended.sentence().replace(&live::context(), "[context]"), @"");
+    assert_snapshot!(ended.sentence().replace(&live::context(), "[context]"), @r#"error: system:serviceaccount:kube-system:bad-input-stranger cannot list nodes in cluster [context] (nodes is forbidden: User "system:serviceaccount:kube-system:bad-input-stranger" cannot list resource "nodes" in API group "" at the cluster scope): grant it that, or use another credential"#);
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn what_a_killed_run_leaves_goes_with_a_sweep() {
 fn a_reader_that_goes_away_changes_nothing() {
     let before = everything();
     let suite = suite();
-    let started = suite.start_unread(&["--cluster", &live::context()]);
+    let started = suite.start_unread(&["--report-dir", "reports", "--cluster", &live::context()]);
     assert_eq!(started.end(A_RUN).code, Some(0));
     assert!(record(&suite).totals().passed > 0);
     assert_eq!(everything(), before);

@@ -15,10 +15,9 @@ use tempfile::TempDir;
 fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     PROGRAM.get_or_init(|| {
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
         let arguments = ["test", "--package=suites", "--no-run", "--message-format=json"];
-        let built = Command::new(cargo).args(arguments).current_dir(root).stderr(Stdio::inherit()).output().unwrap();
+        let built = ci::cargo::command().args(arguments).current_dir(root).stderr(Stdio::inherit()).output().unwrap();
         assert!(built.status.success(), "the suite does not build");
         let messages = String::from_utf8(built.stdout).unwrap();
         let mut messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
