@@ -11,12 +11,17 @@ use super::rootfs::{self, Made};
 use super::{KUBERNETES, PAUSE, base_system, versions};
 use crate::tool;
 
-/// An archive and the names under which a node knows its image.
+/// One archive with every image of a node: what several of them share is in it once.
 pub(super) struct Archive {
+    pub(super) path: PathBuf,
+    pub(super) images: Vec<Image>,
+}
+
+/// The names under which a node knows an image.
+pub(super) struct Image {
     pub(super) reference: String,
     /// Of its manifest.
     pub(super) digest: String,
-    pub(super) path: PathBuf,
 }
 
 /// What goes into one image.
@@ -24,63 +29,57 @@ struct Recipe {
     reference: String,
     /// Where the program comes from, and where it is in the image.
     program: (PathBuf, &'static str),
-    base: Option<PathBuf>,
+    needs_net: bool,
     user: &'static str,
 }
 
 /// Writes every image of a node.
 ///
 /// # Errors
-/// When a program is missing or an archive cannot be written.
-pub(super) async fn write_all(made: &Made, inputs: &Path, work: &Path) -> anyhow::Result<Vec<Archive>> {
-    std::fs::create_dir_all(work)?;
-    let net_layer = net_layer(inputs, work).await?;
-    let mut archives = Vec::new();
-    for (number, recipe) in recipes(made).into_iter().enumerate() {
-        let directory = work.join(number.to_string());
-        let layers = recipe.base.iter().cloned().chain(recipe.base.is_some().then(|| net_layer.clone())).collect();
-        let archive = write(&recipe, layers, &directory).await;
-        archives.push(archive.with_context(|| format!("the image {} cannot be written", recipe.reference))?);
-    }
-    Ok(archives)
+/// When a program is missing or the archive cannot be written.
+pub(super) async fn write_all(made: &Made, inputs: &Path, work: &Path) -> anyhow::Result<Archive> {
+    let blobs = work.join("layout/blobs/sha256");
+    std::fs::create_dir_all(&blobs)?;
+    let base = layer_blob(&made.bases["net-base"].join("root.tar"), &blobs).await?;
+    let choice = layer_blob(&net_layer(inputs, work).await?, &blobs).await?;
+    write(&recipes(made), &[base, choice], work).await
 }
 
 fn recipes(made: &Made) -> Vec<Recipe> {
-    let net = made.bases["net-base"].join("root.tar");
-    let kubernetes = |name: &str, place, base| Recipe {
+    let kubernetes = |name: &str, place, needs_net| Recipe {
         reference: format!("registry.k8s.io/{name}:{KUBERNETES}"),
         program: (made.parts["kubernetes"].join(name), place),
-        base,
+        needs_net,
         user: "0",
     };
     vec![
-        kubernetes("kube-apiserver", "usr/local/bin/kube-apiserver", None),
-        kubernetes("kube-controller-manager", "usr/local/bin/kube-controller-manager", None),
-        kubernetes("kube-scheduler", "usr/local/bin/kube-scheduler", None),
-        kubernetes("kube-proxy", "usr/local/bin/kube-proxy", Some(net.clone())),
+        kubernetes("kube-apiserver", "usr/local/bin/kube-apiserver", false),
+        kubernetes("kube-controller-manager", "usr/local/bin/kube-controller-manager", false),
+        kubernetes("kube-scheduler", "usr/local/bin/kube-scheduler", false),
+        kubernetes("kube-proxy", "usr/local/bin/kube-proxy", true),
         Recipe {
             reference: versions::KUBE_ROUTER.to_owned(),
             program: (made.parts["kube-router"].join("kube-router"), "usr/local/bin/kube-router"),
-            base: Some(net),
+            needs_net: true,
             user: "0",
         },
         Recipe {
             reference: format!("registry.k8s.io/etcd:{}", versions::ETCD),
             program: (made.parts["etcd"].join("etcd"), "usr/local/bin/etcd"),
-            base: None,
+            needs_net: false,
             user: "0",
         },
         Recipe {
             reference: format!("registry.k8s.io/coredns/coredns:{}", versions::COREDNS),
             program: (made.parts["coredns"].join("coredns"), "coredns"),
-            base: None,
+            needs_net: false,
             // A low port needs no capability in a pod: containerd opens them all there.
             user: "65532:65532",
         },
         Recipe {
             reference: PAUSE.to_owned(),
             program: (made.pause.join("pause"), "pause"),
-            base: None,
+            needs_net: false,
             // The published image's user: a pod may demand runAsNonRoot of it.
             user: "65535:65535",
         },
@@ -103,21 +102,38 @@ async fn net_layer(inputs: &Path, work: &Path) -> anyhow::Result<PathBuf> {
     Ok(layer)
 }
 
-async fn write(recipe: &Recipe, mut layers: Vec<PathBuf>, directory: &Path) -> anyhow::Result<Archive> {
-    let (program, place) = &recipe.program;
-    let root = directory.join("root");
-    rootfs::install(program, &root.join(place), 0o755)?;
-    let own = directory.join("layer.tar");
-    base_system::pack(&root, &own).await?;
-    layers.push(own);
-
-    let image = directory.join("image");
-    let blobs = image.join("blobs/sha256");
-    std::fs::create_dir_all(&blobs)?;
-    let mut described = Vec::new();
-    for layer in &layers {
-        described.push(layer_blob(layer, &blobs).await?);
+async fn write(recipes: &[Recipe], net: &[Value], work: &Path) -> anyhow::Result<Archive> {
+    let layout = work.join("layout");
+    std::fs::create_dir_all(layout.join("blobs/sha256"))?;
+    let mut manifests = Vec::new();
+    let mut images = Vec::new();
+    for (number, recipe) in recipes.iter().enumerate() {
+        let below = if recipe.needs_net { net } else { &[] };
+        let mut manifest = add(recipe, below, &work.join(number.to_string()), &layout.join("blobs/sha256"))
+            .await
+            .with_context(|| format!("the image {} cannot be written", recipe.reference))?;
+        let digest = manifest["digest"].as_str().unwrap_or_default().to_owned();
+        images.push(Image { reference: recipe.reference.clone(), digest });
+        manifest["annotations"] = json!({ "io.containerd.image.name": recipe.reference });
+        manifests.push(manifest);
     }
+    let index = json!({ "schemaVersion": 2, "manifests": manifests });
+    std::fs::write(layout.join("index.json"), index.to_string())?;
+    std::fs::write(layout.join("oci-layout"), json!({ "imageLayoutVersion": "1.0.0" }).to_string())?;
+    let path = work.join("images.tar");
+    base_system::pack(&layout, &path).await?;
+    Ok(Archive { path, images })
+}
+
+/// Adds an image's blobs, and describes its manifest.
+async fn add(recipe: &Recipe, below: &[Value], work: &Path, blobs: &Path) -> anyhow::Result<Value> {
+    let (program, place) = &recipe.program;
+    let root = work.join("root");
+    rootfs::install(program, &root.join(place), 0o755)?;
+    let own = work.join("layer.tar");
+    base_system::pack(&root, &own).await?;
+    let mut layers = below.to_vec();
+    layers.push(layer_blob(&own, blobs).await?);
     let config = json!({
         "architecture": oci_architecture(),
         "os": "linux",
@@ -127,26 +143,19 @@ async fn write(recipe: &Recipe, mut layers: Vec<PathBuf>, directory: &Path) -> a
             "Entrypoint": [format!("/{place}")],
             "WorkingDir": "/",
         },
-        "rootfs": { "type": "layers", "diff_ids": described.iter().map(|layer| layer["digest"].clone()).collect::<Vec<_>>() },
+        "rootfs": {
+            "type": "layers",
+            "diff_ids": layers.iter().map(|layer| layer["digest"].clone()).collect::<Vec<_>>(),
+        },
     });
-    let config = json_blob(&config, "application/vnd.oci.image.config.v1+json", &blobs).await?;
+    let config = json_blob(&config, "application/vnd.oci.image.config.v1+json", blobs).await?;
     let manifest = json!({
         "schemaVersion": 2,
         "mediaType": "application/vnd.oci.image.manifest.v1+json",
         "config": config,
-        "layers": described,
+        "layers": layers,
     });
-    let mut manifest = json_blob(&manifest, "application/vnd.oci.image.manifest.v1+json", &blobs).await?;
-    let digest = manifest["digest"].as_str().unwrap_or_default().to_owned();
-    manifest["annotations"] = json!({ "io.containerd.image.name": recipe.reference });
-    std::fs::write(image.join("index.json"), json!({ "schemaVersion": 2, "manifests": [manifest] }).to_string())?;
-    std::fs::write(image.join("oci-layout"), json!({ "imageLayoutVersion": "1.0.0" }).to_string())?;
-
-    let archive = directory.join("image.tar");
-    base_system::pack(&image, &archive).await?;
-    std::fs::remove_dir_all(&image)?;
-    std::fs::remove_dir_all(&root)?;
-    Ok(Archive { reference: recipe.reference.clone(), digest, path: archive })
+    json_blob(&manifest, "application/vnd.oci.image.manifest.v1+json", blobs).await
 }
 
 /// Layers stay uncompressed: their digest is then their diff id, and a node unpacks them at disk speed.
@@ -191,19 +200,20 @@ pub(super) fn oci_architecture() -> &'static str {
 mod tests {
     use super::*;
 
+    async fn archive(program: &str) -> (String, Vec<u8>) {
+        let work = tempfile::tempdir().unwrap();
+        let path = work.path().join("program");
+        std::fs::write(&path, program).unwrap();
+        let reference = "x.example/y:1".to_owned();
+        let recipe = Recipe { reference, program: (path, "y"), needs_net: false, user: "1" };
+        let archive = write(&[recipe], &[], work.path()).await.unwrap();
+        (archive.images[0].digest.clone(), std::fs::read(archive.path).unwrap())
+    }
+
     #[tokio::test]
     async fn the_same_program_makes_the_same_archive() {
-        let work = tempfile::tempdir().unwrap();
-        let program = work.path().join("program");
-        std::fs::write(&program, "1").unwrap();
-        let recipe =
-            Recipe { reference: "x.example/y:1".to_owned(), program: (program.clone(), "y"), base: None, user: "1" };
-        let first = write(&recipe, vec![], &work.path().join("a")).await.unwrap();
-        let again = write(&recipe, vec![], &work.path().join("b")).await.unwrap();
-        assert_eq!(first.digest, again.digest);
-        assert!(std::fs::read(first.path).unwrap() == std::fs::read(again.path).unwrap());
-        std::fs::write(&program, "2").unwrap();
-        let other = write(&recipe, vec![], &work.path().join("c")).await.unwrap();
-        assert_ne!(first.digest, other.digest);
+        let (digest, content) = archive("1").await;
+        assert!(archive("1").await == (digest.clone(), content));
+        assert_ne!(archive("2").await.0, digest);
     }
 }

@@ -7,14 +7,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail};
 use tokio::process::{Child, Command};
 
-use super::container_image::Archive;
+use super::container_image::{Archive, Image};
 use crate::tool;
 
 /// Fills `root`'s `/var/lib/containerd`, by a containerd of our own that serves nothing else.
 ///
 /// # Errors
 /// When containerd does not start here or refuses an archive.
-pub(super) async fn fill(containerd: &Path, images: &[Archive], work: &Path, root: &Path) -> anyhow::Result<()> {
+pub(super) async fn fill(containerd: &Path, archive: &Archive, work: &Path, root: &Path) -> anyhow::Result<()> {
     std::fs::create_dir_all(work)?;
     let store = root.join("var/lib/containerd");
     let socket = work.join("socket");
@@ -49,8 +49,9 @@ pub(super) async fn fill(containerd: &Path, images: &[Archive], work: &Path, roo
     };
     let loaded = async {
         wait(ctr, &log).await?;
-        for image in images {
-            load(ctr, image).await?;
+        import(ctr, archive).await?;
+        for image in &archive.images {
+            name_by_digest(ctr, image).await?;
         }
         anyhow::Ok(())
     }
@@ -79,12 +80,16 @@ async fn wait(ctr: impl Fn() -> Command, log: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Under its name, and under its name and digest: a pod that names the digest runs without a pull as well.
-async fn load(ctr: impl Fn() -> Command, image: &Archive) -> anyhow::Result<()> {
+/// Not unpacked: that is done by the node, with the snapshotter that its disk allows.
+async fn import(ctr: impl Fn() -> Command, archive: &Archive) -> anyhow::Result<()> {
     let mut import = ctr();
-    // Not unpacked: that is done by the node, with the snapshotter that its disk allows.
-    import.args(["images", "import", "--no-unpack"]).arg(&image.path);
-    tool::output(&mut import).await.with_context(|| format!("containerd refuses the image {}", image.reference))?;
+    import.args(["images", "import", "--no-unpack"]).arg(&archive.path);
+    tool::output(&mut import).await.context("containerd refuses the images")?;
+    Ok(())
+}
+
+/// A pod that names an image by its digest runs without a pull as well.
+async fn name_by_digest(ctr: impl Fn() -> Command, image: &Image) -> anyhow::Result<()> {
     let mut tag = ctr();
     tag.args(["images", "tag", &image.reference, &by_digest(image)]);
     tool::output(&mut tag)
@@ -93,7 +98,7 @@ async fn load(ctr: impl Fn() -> Command, image: &Archive) -> anyhow::Result<()> 
     Ok(())
 }
 
-fn by_digest(image: &Archive) -> String {
+fn by_digest(image: &Image) -> String {
     let name = image.reference.rsplit_once(':').map_or(image.reference.as_str(), |(name, _)| name);
     format!("{name}@{}", image.digest)
 }
