@@ -22,6 +22,7 @@ mod kubeadm;
 mod kubeconfig;
 mod kubectl;
 mod layout;
+mod machine;
 mod manifests;
 mod names;
 mod network;
@@ -114,6 +115,7 @@ impl Range {
         }
         Self::sweep()?;
         remains::remove(&names)?;
+        machine::raise_limits(&|line| steps.say(line));
         let images = steps.step("images at hand", images(&steps)).await?;
 
         let unfinished = Unfinished::new(&names, plan.keep_failed);

@@ -17,13 +17,14 @@ fn docker(args: &[&str]) -> Vec<String> {
     String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
 }
 
-/// What a range may leave: containers, networks, volumes (which carry no label: all of them), kubeconfigs.
+/// What a range may leave: containers, networks, volumes, its kubeconfig's directory.
 fn traces(range: &str) -> Vec<String> {
     let filter = format!("label={RANGE_LABEL}={range}");
     let mut traces = docker(&["ps", "--all", "--quiet", "--filter", &filter]);
     traces.extend(docker(&["network", "ls", "--quiet", "--filter", &filter]));
-    traces.extend(docker(&["volume", "ls", "--quiet"]));
-    let state = std::env::var("XDG_STATE_HOME").unwrap_or_else(|_| format!("{}/.local/state", std::env::var("HOME").unwrap()));
+    traces.extend(docker(&["volume", "ls", "--quiet", "--filter", &filter]));
+    let state =
+        std::env::var("XDG_STATE_HOME").unwrap_or_else(|_| format!("{}/.local/state", std::env::var("HOME").unwrap()));
     let dir = std::path::Path::new(&state).join("oke-conformance").join(range);
     traces.extend(dir.exists().then(|| dir.display().to_string()));
     traces

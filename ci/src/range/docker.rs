@@ -61,12 +61,24 @@ fn stdout_of(output: &Output) -> Result<String> {
     bail!("{}", telling_line(&stderr).or_else(|| telling_line(&stdout)).unwrap_or("it said nothing"))
 }
 
-/// The line that a person would quote: the last that begins as an error or speaks of one, else the last.
+/// The line that a person would quote: the last that begins as an error or speaks of one, else the last. What a program
+/// logs on the way (klog's lines) is not its last word.
 fn telling_line(text: &str) -> Option<&str> {
     let lines = || text.lines().map(str::trim).filter(|line| !line.is_empty());
+    let said = || lines().filter(|line| !is_klog(line));
     let is_error = |line: &&str| line.to_lowercase().starts_with("error");
     let has_error = |line: &&str| line.to_lowercase().contains("error");
-    lines().rfind(is_error).or_else(|| lines().rfind(has_error)).or_else(|| lines().next_back())
+    said()
+        .rfind(is_error)
+        .or_else(|| said().rfind(has_error))
+        .or_else(|| said().next_back())
+        .or_else(|| lines().next_back())
+}
+
+/// Lines as `E1124 12:47:28.540973    5426 memcache.go:265] ...`.
+fn is_klog(line: &str) -> bool {
+    let mut chars = line.chars();
+    chars.next().is_some_and(|level| "IWEF".contains(level)) && chars.by_ref().take(4).all(|c| c.is_ascii_digit())
 }
 
 /// The first words of a command, enough to recognise it by; of a script only that it is one.
@@ -93,6 +105,8 @@ mod tests {
         "W: careful\nerror: no such node\nTo see the stack trace of this error use --v=5\n",
         Some("error: no such node")
     )]
+    #[case("E1124 12:47:28.5 memcache.go:265] Error\nThe connection was refused\n", Some("The connection was refused"))]
+    #[case("E1124 12:47:28.5 memcache.go:265] Error\n", Some("E1124 12:47:28.5 memcache.go:265] Error"))]
     fn the_line_that_tells_is_quoted(#[case] text: &str, #[case] line: Option<&str>) {
         assert_eq!(telling_line(text), line);
     }

@@ -11,6 +11,7 @@ use super::template::render;
 
 const INIT: &str = include_str!("../../range/kubeadm-init.yaml");
 const JOIN: &str = include_str!("../../range/kubeadm-join.yaml");
+const UNTIL_CONTAINERD_RUNS: &str = include_str!("../../range/until-containerd-runs.sh");
 
 /// The range's pods live here; the CNI manifest of the node image asks for it.
 pub(crate) const POD_SUBNET: &str = "10.244.0.0/16";
@@ -97,13 +98,12 @@ async fn poll(node: &Node, script: &str) -> Result<()> {
 /// Waits until the container runtime, and with it the whole system in the container, is up.
 ///
 /// # Errors
-/// When it is not in time.
+/// When it is not in time, or runs without the part that Kubernetes talks to.
 pub(crate) async fn until_containerd_runs(node: &Node) -> Result<()> {
-    let script = "until systemctl is-active --quiet containerd; do sleep 0.1; done";
-    exec(&node.name, &["sh", "-c", script], b"", Duration::from_secs(60))
+    exec(&node.name, &["sh"], UNTIL_CONTAINERD_RUNS.as_bytes(), Duration::from_secs(60))
         .await
         .map(drop)
-        .with_context(|| format!("containerd does not run on node {} (see `docker logs {}`)", node.name, node.name))
+        .with_context(|| format!("containerd does not serve Kubernetes on node {}", node.name))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::{Lifetime, RANGE_LABEL};
 
 const LIFETIME_LABEL: &str = "oke-conformance.lifetime";
 
-/// One range's containers and networks, whole or in part.
+/// One range's containers, networks and volumes, whole or in part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Remains {
     pub(crate) range: String,
@@ -18,6 +18,7 @@ pub(crate) struct Remains {
     pub(crate) owner: Option<Owner>,
     containers: Vec<String>,
     networks: Vec<String>,
+    volumes: Vec<String>,
 }
 
 impl Remains {
@@ -60,17 +61,24 @@ fn find(label: &str) -> Result<Vec<Remains>> {
         .chain(owner::LABELS)
         .map(|label| format!("\t{{{{.Label \"{label}\"}}}}"))
         .collect::<String>();
-    let format = format!("{{{{.ID}}}}{columns}");
-    let containers = docker(&["ps", "--all", "--no-trunc", "--filter", &filter, "--format", &format])?;
-    let networks = docker(&["network", "ls", "--no-trunc", "--filter", &filter, "--format", &format])?;
-    Ok(group(&containers, &networks))
+    let (by_id, by_name) = (format!("{{{{.ID}}}}{columns}"), format!("{{{{.Name}}}}{columns}"));
+    let containers = docker(&["ps", "--all", "--no-trunc", "--filter", &filter, "--format", &by_id])?;
+    let networks = docker(&["network", "ls", "--no-trunc", "--filter", &filter, "--format", &by_id])?;
+    let volumes = docker(&["volume", "ls", "--filter", &filter, "--format", &by_name])?;
+    Ok(group(&containers, &networks, &volumes))
 }
 
-/// Puts the lines of `docker ps` and `docker network ls` together by range.
-fn group(containers: &str, networks: &str) -> Vec<Remains> {
+/// Puts the lines of `docker ps`, `docker network ls` and `docker volume ls` together by range.
+fn group(containers: &str, networks: &str, volumes: &str) -> Vec<Remains> {
     let mut found: Vec<Remains> = Vec::new();
-    let lines = containers.lines().map(|line| (line, true)).chain(networks.lines().map(|line| (line, false)));
-    for (line, is_container) in lines {
+    // The place of each kind's identifiers.
+    type Ids = fn(&mut Remains) -> &mut Vec<String>;
+    let kinds: [(&str, Ids); 3] = [
+        (containers, |remains| &mut remains.containers),
+        (networks, |remains| &mut remains.networks),
+        (volumes, |remains| &mut remains.volumes),
+    ];
+    for (line, ids) in kinds.into_iter().flat_map(|(lines, ids)| lines.lines().map(move |line| (line, ids))) {
         let mut fields = line.split('\t');
         let mut field = || fields.next().unwrap_or_default();
         let (id, range, lifetime) = (field().to_owned(), field(), field());
@@ -82,16 +90,16 @@ fn group(containers: &str, networks: &str) -> Vec<Remains> {
                 owner,
                 containers: Vec::new(),
                 networks: Vec::new(),
+                volumes: Vec::new(),
             });
             found.len() - 1
         });
-        let ids = if is_container { &mut found[at].containers } else { &mut found[at].networks };
-        ids.push(id);
+        ids(&mut found[at]).push(id);
     }
     found
 }
 
-/// Removes a range's containers with their anonymous volumes, its network and its kubeconfig. Nothing there: nothing done.
+/// Removes a range's containers with their volumes, its network and its kubeconfig. Nothing there: nothing done.
 ///
 /// # Errors
 /// When Docker does not answer or refuses; the error names the range.
@@ -110,6 +118,12 @@ pub(crate) fn remove(names: &Names) -> Result<()> {
         }
         for network in &remains.networks {
             remove_network(network).with_context(context)?;
+        }
+        // Those whose container is gone already; the others went with theirs, hence no word of what is not there.
+        if !remains.volumes.is_empty() {
+            let mut command = vec!["volume", "rm", "--force"];
+            command.extend(remains.volumes.iter().map(String::as_str));
+            docker(&command).with_context(context)?;
         }
     }
     kubeconfig::remove(names).with_context(context)
@@ -146,23 +160,24 @@ mod tests {
         let containers =
             "c1\ta\tkept\t7\t100\tns\tboot\nc2\tb\tthrow-away\t8\t100\tns\tboot\nc3\ta\tkept\t7\t100\tns\tboot\n";
         let networks = "n1\tb\tthrow-away\t8\t100\tns\tboot\n";
-        let found = group(containers, networks);
+        let found = group(containers, networks, "v1\ta\tkept\t7\t100\tns\tboot\n");
         assert_eq!(found.len(), 2);
         assert_eq!(found[0].range, "a");
         assert_eq!(found[0].containers, ["c1", "c3"]);
         assert_eq!(found[0].lifetime, Lifetime::Kept);
+        assert_eq!(found[0].volumes, ["v1"]);
         assert_eq!(found[1].networks, ["n1"]);
     }
 
     #[test]
     fn a_throw_away_range_of_an_earlier_boot_is_abandoned() {
-        let found = group("c1\ta\tthrow-away\t7\t100\tns\tearlier-boot\n", "");
+        let found = group("c1\ta\tthrow-away\t7\t100\tns\tearlier-boot\n", "", "");
         assert!(found[0].is_abandoned());
     }
 
     #[test]
     fn a_kept_range_is_never_abandoned() {
-        let found = group("c1\ta\tkept\t7\t100\tns\tearlier-boot\n", "");
+        let found = group("c1\ta\tkept\t7\t100\tns\tearlier-boot\n", "", "");
         assert!(!found[0].is_abandoned());
     }
 
@@ -171,6 +186,6 @@ mod tests {
         let names = Names::new("a").unwrap();
         let labels = labels(&names, Lifetime::ThrowAway, &Owner::current());
         let line = labels.iter().map(|(_, value)| format!("\t{value}")).collect::<String>();
-        assert!(!group(&format!("c1{line}\n"), "")[0].is_abandoned());
+        assert!(!group(&format!("c1{line}\n"), "", "")[0].is_abandoned());
     }
 }
