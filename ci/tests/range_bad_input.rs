@@ -161,7 +161,7 @@ fn an_api_server_that_goes_half_way(#[case] go: fn(&Proxy)) {
     half_way(&started);
     go(&proxy);
     let gone_ms = began.elapsed().as_millis() as u64;
-    let ended = started.end(Duration::from_secs(90));
+    let ended = started.end(Duration::from_secs(180));
     assert!(ended.code.is_some_and(|code| code != 0), "{}", ended.stdout);
     assert!(ended.sentence().contains("cargo xtask sweep"), "{}", ended.stderr);
 
@@ -204,7 +204,7 @@ fn what_a_killed_run_leaves_goes_with_a_sweep() {
     assert_eq!(started.end(A_RUN).code, None);
     assert!(!live::probes().is_empty(), "the run was over already");
     let said = sweep();
-    assert!(said.starts_with("what 1 runs had left in cluster"), "{said}");
+    assert!(said.starts_with("what a run had left in cluster"), "{said}");
     assert_eq!(everything(), before);
 }
 

@@ -1,4 +1,5 @@
 //! The cluster: how it is reached, as whom, and what it is.
+mod client;
 pub mod connect;
 mod credential;
 pub mod facts;

@@ -19,6 +19,7 @@ pub(crate) async fn run(Arguments { cluster }: Arguments) -> Result<()> {
     let swept = sweep_all(&connection.client).await.map_err(Error::msg);
     match swept.with_context(|| format!("cluster {cluster} is not swept"))? {
         0 => println!("no run has left anything in cluster {cluster}"),
+        1 => println!("what a run had left in cluster {cluster} is gone"),
         runs => println!("what {runs} runs had left in cluster {cluster} is gone"),
     }
     Ok(())

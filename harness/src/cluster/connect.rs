@@ -16,8 +16,6 @@ use crate::settings::ClusterSettings;
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// The first answer, and the whole of a plugin that fetches the credential.
 const ANSWER_WITHIN: Duration = Duration::from_secs(20);
-/// Longer than any watch or exec of a run is rightly silent.
-const SILENCE: Duration = Duration::from_secs(70);
 /// Characters of an answer that is a web page, and may be long.
 const QUOTED: usize = 200;
 const WHAT_TO_CHECK: &str = "is the cluster up, is there a route to it, and is this its address?";
@@ -72,8 +70,6 @@ pub async fn connect(target: &Target) -> Result<Connection> {
     // A denial is an answer: 429 and 5xx too must reach the judge as they are.
     config.default_retry = false;
     config.connect_timeout = Some(CONNECT_WITHIN);
-    // A server that falls silent half-way must not hold the run for ever.
-    (config.read_timeout, config.reset_reader_on_write) = (Some(SILENCE), true);
     let server = config.cluster_url.clone();
     let client = credential::client(config.clone(), ANSWER_WITHIN).await.map_err(|why| no_credential(&why))?;
     let reviews: Api<SelfSubjectReview> = Api::all(client.clone());

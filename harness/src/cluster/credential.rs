@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::attempt::api::chain;
+use crate::cluster::client;
 
 /// A client that has its credential.
 ///
@@ -22,7 +23,7 @@ pub(super) async fn client(config: Config, within: Duration) -> Result<Client, S
     // kube waits for a plugin without yielding. A thread that the runtime knows would hold up the process' end.
     std::thread::spawn(move || {
         let _entered = runtime.enter();
-        made.send(Client::try_from(config))
+        made.send(client::client(config))
     });
     match timeout(within, waiting).await {
         Ok(Ok(made)) => made.map_err(|error| told(&error, &plugin)),

@@ -8,6 +8,7 @@ use kube::{Client, Config, Error};
 use serde_json::{Value, json};
 
 use crate::attempt::api::{self, Reply};
+use crate::cluster::client::client;
 use crate::sandbox::told;
 use crate::verdict::NoVerdict;
 
@@ -69,7 +70,7 @@ impl Persona {
         let auth_info = AuthInfo { token: Some(token.to_owned().into()), ..AuthInfo::default() };
         let mut config = config.clone();
         config.auth_info = auth_info;
-        let client = Client::try_from(config)
+        let client = client(config)
             .map_err(|error| NoVerdict::inconclusive(format!("no client for {name}: {}", told(&error))))?;
         Ok(Self { name, client })
     }
