@@ -45,12 +45,17 @@ fn variable(name: &str) -> OsString {
 
 fn installed(target: &str) -> bool {
     let output = Command::new(variable("RUSTC")).args(["--print", "target-libdir", "--target", target]).output();
-    output.is_ok_and(|output| output.status.success() && Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_dir())
+    output.is_ok_and(|output| {
+        output.status.success() && Path::new(String::from_utf8_lossy(&output.stdout).trim()).is_dir()
+    })
 }
 
 fn build(root: &Path, dir: &Path, target: &str) -> PathBuf {
     let mut cargo = Command::new(variable("CARGO"));
-    cargo.current_dir(root).args(["build", "--release", "--locked", "--quiet", "--target", target, "--target-dir"]).arg(dir);
+    cargo
+        .current_dir(root)
+        .args(["build", "--release", "--locked", "--quiet", "--target", target, "--target-dir"])
+        .arg(dir);
     for (name, _) in env::vars_os() {
         if name.to_str().is_some_and(disturbs) {
             cargo.env_remove(name);
@@ -68,7 +73,8 @@ fn build(root: &Path, dir: &Path, target: &str) -> PathBuf {
 /// Whether the variable is meant for the outer build: its flags, profile and linker, or a wrapper such as clippy's. What
 /// says where crates come from has to stay.
 fn disturbs(name: &str) -> bool {
-    const KEPT: [&str; 6] = ["CARGO_HOME", "CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTR", "CARGO_SOURCE_", "CARGO_MAKEFLAGS"];
+    const KEPT: [&str; 6] =
+        ["CARGO_HOME", "CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTR", "CARGO_SOURCE_", "CARGO_MAKEFLAGS"];
     let wrapper = matches!(name, "RUSTFLAGS" | "RUSTC_WRAPPER" | "RUSTC_WORKSPACE_WRAPPER" | "RUSTC_LINKER");
     wrapper || name.starts_with("CARGO_") && !KEPT.iter().any(|kept| name.starts_with(kept))
 }

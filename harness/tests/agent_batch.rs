@@ -147,7 +147,9 @@ fn udp_tells_an_echo_from_a_refusal_from_silence() {
 fn http_sends_what_it_was_told() {
     let (port, requests) = http("HTTP/1.1 204 No Content\r\n\r\n");
     for agent in agent::all() {
-        agent.batch(format!("1 http 127.0.0.1 {port} GET /opc/v2/?a=b%20c 9 2000 Authorization:Bearer%20Ora%25cle A:%2x:y\n"));
+        agent.batch(format!(
+            "1 http 127.0.0.1 {port} GET /opc/v2/?a=b%20c 9 2000 Authorization:Bearer%20Ora%25cle A:%2x:y\n"
+        ));
         assert_eq!(
             requests.recv().unwrap(),
             "GET /opc/v2/?a=b%20c HTTP/1.1\r\nAuthorization: Bearer Ora%cle\r\nA: %2x:y\r\nHost: 127.0.0.1\r\n\
@@ -178,8 +180,9 @@ fn http_reads_each_kind_of_body() {
         assert!(answer["ms"].is_u64());
         (answer["status"].clone(), answer["body"].clone(), answer["bytes"].clone(), answer["complete"].clone())
     };
-    let expected =
-        |status: u16, text: &str, bytes: u64, complete: bool| (json!(status), json!(text), json!(bytes), json!(complete));
+    let expected = |status: u16, text: &str, bytes: u64, complete: bool| {
+        (json!(status), json!(text), json!(bytes), json!(complete))
+    };
     assert_eq!(body("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabcdef"), expected(200, "abc", 3, true));
     assert_eq!(body("HTTP/1.0 404 Not Found\r\n\r\nuntil"), expected(404, "until", 5, true));
     assert_eq!(body("HTTP/1.1 401\nx: y\n\n"), expected(401, "", 0, true));
@@ -187,7 +190,10 @@ fn http_reads_each_kind_of_body() {
     let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, Chunked\r\n\r\n";
     assert_eq!(body(&format!("{chunked}3;x=y\r\nabc\r\n2\r\nde\r\n0\r\n\r\n")), expected(200, "abcde", 5, true));
     assert_eq!(body(&format!("{chunked}3\r\nabc\r\n9\r\nde")), expected(200, "abcde", 5, false));
-    assert_eq!(body("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n"), expected(403, "", 0, true));
+    assert_eq!(
+        body("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n"),
+        expected(403, "", 0, true)
+    );
     // More than was asked for: the rest is left where it is.
     let (_, shown, bytes, _) = body(&format!("HTTP/1.1 200 OK\r\n\r\n{}", "0123456789".repeat(1000)));
     assert_eq!(shown, "01234567");
@@ -294,8 +300,11 @@ const AAAA: &[u8] = b"\xc0\x0c\0\x1c\0\x01\0\0\0\x1e\0\x10\x20\x01\x0d\xb8\0\0\0
 const CNAME: &[u8] = b"\xc0\x0c\0\x05\0\x01\0\0\0\x1e\0\x06\x03www\xc0\x0c";
 
 fn ask(agent: &agent::Agent, server: SocketAddr, kind: &str) -> Value {
-    let answers =
-        agent.batch(format!("1 dns Kube-dns.kube-system.svc.cluster.local. {kind} {}#{} 600\n", server.ip(), server.port()));
+    let answers = agent.batch(format!(
+        "1 dns Kube-dns.kube-system.svc.cluster.local. {kind} {}#{} 600\n",
+        server.ip(),
+        server.port()
+    ));
     answers.of(1).clone()
 }
 
@@ -304,7 +313,8 @@ fn dns_reads_an_answer() {
     let server = name_server(|query, _| {
         assert_eq!(
             &query[12..],
-            [b"\x08Kube-dns\x0bkube-system\x03svc\x07cluster\x05local\0\0".as_slice(), &query[query.len() - 3..]].concat()
+            [b"\x08Kube-dns\x0bkube-system\x03svc\x07cluster\x05local\0\0".as_slice(), &query[query.len() - 3..]]
+                .concat()
         );
         // Other people's answers come first: another id, another question, a query.
         let mut other_id = response(query, 3, &[]);
@@ -334,8 +344,9 @@ fn dns_writes_addresses_as_everybody_does() {
     let expected: Vec<String> = addresses.iter().map(Ipv6Addr::to_string).collect();
     for (addresses, expected) in addresses.chunks(20).zip(expected.chunks(20)) {
         let records: Vec<Vec<u8>> = addresses.iter().map(|address| [&AAAA[..12], &address.octets()].concat()).collect();
-        let server =
-            name_server(move |query, _| vec![response(query, 0, &records.iter().map(Vec::as_slice).collect::<Vec<_>>())]);
+        let server = name_server(move |query, _| {
+            vec![response(query, 0, &records.iter().map(Vec::as_slice).collect::<Vec<_>>())]
+        });
         assert_eq!(ask(agent::native(), server, "aaaa")["addresses"], json!(expected));
     }
 }
@@ -348,13 +359,15 @@ fn dns_names_the_refusals() {
         assert_eq!(answer["addresses"], json!([]));
     }
     // An error without the question.
-    let answer = ask(agent::native(), name_server(|query, _| vec![[&query[..2], b"\x81\x81\0\0\0\0\0\0\0\0"].concat()]), "a");
+    let answer =
+        ask(agent::native(), name_server(|query, _| vec![[&query[..2], b"\x81\x81\0\0\0\0\0\0\0\0"].concat()]), "a");
     assert_eq!(answer["rcode"], "FORMERR");
 }
 
 #[test]
 fn dns_asks_three_times_and_then_gives_up() {
-    let answer = ask(agent::native(), name_server(|query, n| if n == 2 { vec![response(query, 0, &[A])] } else { vec![] }), "a");
+    let answer =
+        ask(agent::native(), name_server(|query, n| if n == 2 { vec![response(query, 0, &[A])] } else { vec![] }), "a");
     assert_eq!(answer["addresses"], json!(["10.0.0.1"]));
     assert!(answer["ms"].as_u64().unwrap() >= 400);
     assert_eq!(ask(agent::native(), name_server(|_, _| vec![]), "a")["result"], "timeout");
@@ -370,7 +383,8 @@ fn dns_survives_broken_packets() {
     }
     let server = name_server(|query, _| vec![response(query, 0, &[b"\x80\0"])]);
     assert_eq!(ask(agent::native(), server, "a")["result"], "malformed");
-    let server = name_server(|query, _| vec![response(query, 0, &[b"\xc0\x0c\0\x01\0\x01\0\0\0\x1e\0\x05\x0a\0\0\x01\x02"])]);
+    let server =
+        name_server(|query, _| vec![response(query, 0, &[b"\xc0\x0c\0\x01\0\x01\0\0\0\x1e\0\x05\x0a\0\0\x01\x02"])]);
     assert_eq!(ask(agent::native(), server, "a")["result"], "malformed");
 }
 
@@ -481,7 +495,8 @@ fn a_batch_ends_at_an_empty_line_or_the_end() {
     assert_eq!(agent::native().batch("1 id\n2 id").lines.len(), 2);
     assert_eq!(agent::native().batch("").lines.len(), 0);
     // An exec whose stdin is never closed: the empty line has to do.
-    let mut child = agent::native().command().arg("batch").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        agent::native().command().arg("batch").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let mut stdin = child.stdin.take().unwrap();
     stdin.write_all(b"1 i").unwrap();
     thread::sleep(Duration::from_millis(50));
@@ -495,12 +510,17 @@ fn a_batch_ends_at_an_empty_line_or_the_end() {
 fn a_thousand_lines_are_one_batch() {
     let open = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = open.local_addr().unwrap().port();
-    let acceptor =
-        thread::spawn(move || open.incoming().take(500).for_each(|stream| stream.unwrap().write_all(b"hello").unwrap()));
+    let acceptor = thread::spawn(move || {
+        open.incoming().take(500).for_each(|stream| stream.unwrap().write_all(b"hello").unwrap())
+    });
     let refused = closed_port();
     let lines: String = (0..1000)
         .map(|id| {
-            if id % 2 == 0 { format!("{id} tcp 127.0.0.1 {port} 5000\n") } else { format!("{id} tcp 127.0.0.1 {refused} 5000\n") }
+            if id % 2 == 0 {
+                format!("{id} tcp 127.0.0.1 {port} 5000\n")
+            } else {
+                format!("{id} tcp 127.0.0.1 {refused} 5000\n")
+            }
         })
         .collect();
     let answers = agent::native().batch(lines);
@@ -538,7 +558,8 @@ fn too_few_descriptors_only_mean_more_waves() {
         command.args(["-c", &format!("ulimit -n {limit} && exec \"$0\" batch")]).arg(agent::native().path());
         agent::batch(command, lines)
     };
-    let lines: String = (0..20).map(|id| format!("{id} tcp 127.0.0.1 {silent} 100\n{} read /etc/passwd 1\n", id + 100)).collect();
+    let lines: String =
+        (0..20).map(|id| format!("{id} tcp 127.0.0.1 {silent} 100\n{} read /etc/passwd 1\n", id + 100)).collect();
     let answers = limited(13, lines);
     assert!(answers.lines.iter().all(|line| line["result"] == "timeout" || line["result"] == "ok"), "{answers:?}");
     assert!(answers.took >= Duration::from_millis(200), "ten at a time");
@@ -556,7 +577,8 @@ fn a_slow_reader_does_not_spoil_the_measurements() {
     std::fs::write(&path, [b'x'; 2000]).unwrap();
     let mut lines: String = (0..200).map(|id| format!("{id} read {path} 2000\n")).collect();
     lines += &format!("900 tcp 127.0.0.1 {port} 300\n901 sleep 100\n902 tcp 127.0.0.1 {port} 300\n\n");
-    let mut child = agent::native().command().arg("batch").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        agent::native().command().arg("batch").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     child.stdin.take().unwrap().write_all(lines.as_bytes()).unwrap();
     thread::sleep(Duration::from_millis(1500));
     let output = child.wait_with_output().unwrap();
@@ -573,7 +595,8 @@ fn a_slow_reader_does_not_spoil_the_measurements() {
 
 #[test]
 fn a_reader_that_has_gone_ends_the_batch() {
-    let mut child = agent::native().command().arg("batch").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child =
+        agent::native().command().arg("batch").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     drop(child.stdout.take());
     child.stdin.take().unwrap().write_all(b"1 sleep 60000\n\n").unwrap();
     let status = child.wait().unwrap();
@@ -582,7 +605,8 @@ fn a_reader_that_has_gone_ends_the_batch() {
 
 #[test]
 fn without_a_known_mode_there_is_usage() {
-    for args in [&[][..], &["copy"], &["serve", "tcp"], &["serve", "tcp:x"], &["serve", "tcp:0"], &["serve", "sctp:1"]] {
+    for args in [&[][..], &["copy"], &["serve", "tcp"], &["serve", "tcp:x"], &["serve", "tcp:0"], &["serve", "sctp:1"]]
+    {
         let output = agent::native().command().args(args).output().unwrap();
         assert_eq!(output.status.code(), Some(2), "{args:?}");
         assert!(output.stdout.is_empty());

@@ -25,7 +25,8 @@ static AGENTS: LazyLock<Vec<Agent>> = LazyLock::new(|| {
         if arch == native {
             continue;
         }
-        let emulator = ["/usr/bin", "/usr/local/bin"].map(|dir| Path::new(dir).join(qemu)).into_iter().find(|path| path.exists());
+        let emulator =
+            ["/usr/bin", "/usr/local/bin"].map(|dir| Path::new(dir).join(qemu)).into_iter().find(|path| path.exists());
         match (write(arch), emulator) {
             (None, _) => println!("skipped {arch}: its agent was not built"),
             (_, None) => println!("skipped {arch}: {qemu} is not installed"),
@@ -110,8 +111,10 @@ pub fn batch(mut command: Command, input: impl AsRef<[u8]>) -> Answers {
     let stdout = String::from_utf8(output.stdout).expect("UTF-8");
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{}: {stderr}{stdout}", output.status);
-    let mut lines: Vec<Value> =
-        stdout.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}"))).collect();
+    let mut lines: Vec<Value> = stdout
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{line}: {error}")))
+        .collect();
     let done = lines.pop().expect("a last line");
     assert_eq!(done, serde_json::json!({ "done": lines.len() }));
     Answers { lines, took }
