@@ -1,4 +1,4 @@
-//! Ctrl-C and SIGTERM: whatever the run has made goes before the process does.
+//! Ctrl-C, SIGTERM and a terminal that goes: whatever the run has made goes before the process does.
 use std::sync::{Arc, Mutex};
 
 use ci::range::Range;
@@ -23,12 +23,10 @@ impl Watch {
         let held: Arc<Mutex<Held>> = Arc::default();
         let watched = held.clone();
         runtime.spawn(async move {
-            let (Ok(mut interrupt), Ok(mut terminate)) =
-                (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-            else {
-                return;
-            };
-            let code = tokio::select! { _ = interrupt.recv() => 130, _ = terminate.recv() => 143 };
+            let kinds = [SignalKind::hangup(), SignalKind::interrupt(), SignalKind::terminate()];
+            let [Ok(mut hangup), Ok(mut interrupt), Ok(mut terminate)] = kinds.map(signal) else { return };
+            let code =
+                tokio::select! { _ = hangup.recv() => 129, _ = interrupt.recv() => 130, _ = terminate.recv() => 143 };
             note("\ninterrupted: taking away what the run has made");
             let Held { env, range } =
                 std::mem::take(&mut *watched.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));

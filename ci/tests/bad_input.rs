@@ -99,7 +99,7 @@ fn options_that_leave_no_scenario() {
 #[test]
 fn a_file_in_the_way_of_the_reports() {
     let suite = Suite::new().file("reports", "");
-    assert_snapshot!(suite.run(&["--cluster", "prod", "--report-dir", "reports"]).sentence(), @"error: the folder reports for the reports cannot be made: File exists (os error 17); choose another with --report-dir");
+    assert_snapshot!(suite.run(&["--cluster", "prod", "--report-dir", "reports"]).sentence(), @"error: the folder [folder]/reports for the reports cannot be made: File exists (os error 17); choose another with --report-dir");
 }
 
 #[test]
@@ -266,7 +266,7 @@ fn a_server_that_hangs_up() {
 
 #[test]
 fn a_server_that_never_answers() {
-    assert_snapshot!(at("http", server::silent()), @"error: the API server http://127.0.0.1:[port]/ did not answer within 20 s; is the cluster up, is there a route to it, and is this its address?");
+    assert_snapshot!(at("http", server::silent()), @"error: the API server http://127.0.0.1:[port]/ did not answer within 10 s; is the cluster up, is there a route to it, and is this its address?");
 }
 
 #[test]
@@ -332,7 +332,7 @@ fn no_docker() {
     if ci::tool::are_we_root() {
         assert_snapshot!(said, @"error: no Docker engine answers and none can be installed: this machine lacks docker.io iptables runc jq and has no apt-get; install them with its own package manager and start again");
     } else {
-        assert_snapshot!(said, @"");
+        assert_snapshot!(said, @"error: no Docker engine answers and only root may start one; start dockerd, or set DOCKER_HOST to one that runs");
     }
 }
 

@@ -180,6 +180,7 @@ fn an_api_server_that_goes_half_way(#[case] go: fn(&Proxy)) {
 #[rstest]
 #[case::ctrl_c("INT", 130)]
 #[case::terminated("TERM", 143)]
+#[case::terminal_gone("HUP", 129)]
 #[ignore = "needs a range; .ci/run sets OKE_CONFORMANCE_RANGE"]
 fn a_signal_half_way(#[case] name: &str, #[case] code: i32) {
     let before = everything();

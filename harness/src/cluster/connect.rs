@@ -14,8 +14,10 @@ use crate::settings::ClusterSettings;
 
 /// A TCP and TLS handshake that takes longer finds nobody at home.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
-/// The first answer, and the whole of a plugin that fetches the credential.
-const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+/// The whole of a plugin that fetches the credential.
+const CREDENTIAL_WITHIN: Duration = Duration::from_secs(20);
+/// The first answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 /// Characters of an answer that is a web page, and may be long.
 const QUOTED: usize = 200;
 const WHAT_TO_CHECK: &str = "is the cluster up, is there a route to it, and is this its address?";
@@ -71,7 +73,7 @@ pub async fn connect(target: &Target) -> Result<Connection> {
     config.default_retry = false;
     config.connect_timeout = Some(CONNECT_WITHIN);
     let server = config.cluster_url.clone();
-    let client = credential::client(config.clone(), ANSWER_WITHIN).await.map_err(|why| no_credential(&why))?;
+    let client = credential::client(config.clone(), CREDENTIAL_WITHIN).await.map_err(|why| no_credential(&why))?;
     let reviews: Api<SelfSubjectReview> = Api::all(client.clone());
     let (params, question) = (PostParams::default(), SelfSubjectReview::default());
     let review = tokio::time::timeout(ANSWER_WITHIN, reviews.create(&params, &question)).await;
