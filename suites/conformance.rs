@@ -6,6 +6,7 @@ mod console;
 mod signals;
 mod whereabouts;
 
+use std::io::IsTerminal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -51,7 +52,8 @@ fn conformance(cli: Cli, entries: Vec<Entry>) -> Result<ExitCode> {
         let env = Env::open(&cli.cluster, cluster.connection, &cluster.settings, scenarios::LISTENING).await;
         anyhow::Ok((cluster.range, env))
     })?;
-    let finished = env.and_then(|env| attempt_all(&cli, entries, env, &runtime, &signals));
+    let stays = range.is_none();
+    let finished = env.and_then(|env| attempt_all(&cli, entries, env, stays, &runtime, &signals));
     // Whatever became of the run, a throw-away cluster goes.
     if let Some(range) = range {
         note("removing the throw-away cluster");
@@ -64,6 +66,7 @@ fn attempt_all(
     cli: &Cli,
     entries: Vec<Entry>,
     env: Env,
+    stays: bool,
     runtime: &Runtime,
     signals: &signals::Watch,
 ) -> Result<ExitCode> {
@@ -82,16 +85,25 @@ fn attempt_all(
     ));
     let env = Arc::new(env);
     signals.guard(env.clone());
-    let quiet = libtest_mimic::Arguments { logfile: Some(NOWHERE.into()), ..cli.test.clone() };
-    let ran =
-        catch_unwind(AssertUnwindSafe(|| harness::run::run(&quiet, entries, &env, runtime.handle(), "oke", tell)));
-    let swept = runtime.block_on(env.sandbox.sweep());
+    // libtest's own printing knows neither guards nor cells: ours replaces it, unless one of its formats is asked for.
+    let ours = cli.test.format.is_none() && !cli.test.quiet && cli.test.logfile.is_none();
+    let (test, tell): (_, fn(&Record)) = if ours {
+        (libtest_mimic::Arguments { logfile: Some(NOWHERE.into()), ..cli.test.clone() }, tell)
+    } else {
+        (cli.test.clone(), |_| ())
+    };
+    let ran = catch_unwind(AssertUnwindSafe(|| harness::run::run(&test, entries, &env, runtime.handle(), "oke", tell)));
+    // A cluster that ends with the run takes everything with it.
+    let swept = if stays { runtime.block_on(env.sandbox.sweep()) } else { Ok(()) };
     signals.release();
     let Ok((run, conclusion)) = ran else { bail!("the run crashed; what it had made was swept ({swept:?})") };
-    for path in reports::write_all(&run, &cli.report_dir())? {
-        say(format!("report: {}", path.display()));
+    let written = reports::write_all(&run, &cli.report_dir())?;
+    if ours {
+        for path in written {
+            say(format!("report: {}", path.display()));
+        }
+        say(format!("\n{}", closing_line(&run)));
     }
-    say(format!("\n{}", closing_line(&run)));
     if let Err(left) = swept {
         bail!("cluster {name}: {left}, or have `cargo xtask sweep --cluster {name}` do it", name = cli.cluster);
     }
@@ -101,11 +113,11 @@ fn attempt_all(
     Ok(conclusion.exit_code())
 }
 
-/// libtest's own printing knows neither guards nor cells; ours replaces it.
 const NOWHERE: &str = if cfg!(windows) { "NUL" } else { "/dev/null" };
 
 fn tell(record: &Record) {
-    say(reports::terminal::line(record, false));
+    let colors = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    say(reports::terminal::line(record, colors));
 }
 
 /// As libtest closes, so that whatever reads its last line reads ours; then in the words of a verdict.
