@@ -1,5 +1,7 @@
 //! From three containers to a cluster, with everything at once that can be at once.
 
+use std::net::Ipv4Addr;
+
 use anyhow::{Context, Result, bail};
 use tokio::try_join;
 
@@ -30,8 +32,8 @@ pub(crate) async fn run(
     steps: &Steps,
 ) -> Result<()> {
     let labels = remains::labels(names, plan.lifetime, &Owner::current());
-    network::create(names, &labels)?;
-    steps.step("containers started", start(unfinished, names, images, &labels)).await?;
+    let gateway = network::create(names, &labels)?;
+    steps.step("containers started", start(unfinished, names, images, &labels, gateway)).await?;
 
     let layout = Layout::of(names)?;
     let [a, b, c] = layout.nodes();
@@ -41,35 +43,36 @@ pub(crate) async fn run(
     let kubectl = Kubectl::new(&layout.control_plane.name);
     let initialised = async {
         steps.step("control plane initialised", kubeadm::init(names, &layout)).await?;
-        // CoreDNS exists from here on. Two replicas would only make two nodes busy.
-        kubectl.run(&["-n", "kube-system", "scale", "deployment/coredns", "--replicas=1"]).await?;
-        write_kubeconfig(names, &layout).await
-    };
-    let followed = async {
-        kubeadm::until_api_answers(&layout.control_plane).await?;
-        try_join!(
-            steps.step("network plug-in applied", apply_cni(&layout.control_plane)),
-            steps.step("workers joined", join_workers(names, &layout, &kubectl)),
-        )
-    };
-    try_join!(initialised, followed)?;
-
-    let ready = steps.step("nodes and DNS ready", until_ready(&kubectl));
-    let harden = async {
+        write_kubeconfig(names, &layout).await?;
         if plan.hardened {
             steps.step("hardening applied", hardening::apply(&kubectl, names)).await?;
         }
         Ok(())
     };
-    try_join!(ready, harden)?;
-    Ok(())
+    let joined = async {
+        kubeadm::until_api_answers(&layout.control_plane).await?;
+        try_join!(
+            steps.step("network plug-in and DNS applied", kubeadm::apply_add_ons(&layout.control_plane)),
+            steps.step("workers joined", join_workers(names, &layout, &kubectl)),
+        )?;
+        steps.step("nodes and DNS ready", until_ready(&kubectl)).await
+    };
+    try_join!(initialised, joined).map(drop)
 }
 
-async fn start(unfinished: &Unfinished, names: &Names, images: &Images, labels: &[(String, String)]) -> Result<()> {
+async fn start(
+    unfinished: &Unfinished,
+    names: &Names,
+    images: &Images,
+    labels: &[(String, String)],
+    gateway: Ipv4Addr,
+) -> Result<()> {
     let mut starts = Vec::new();
     for node in names.nodes() {
         let (names, image, labels) = (names.clone(), images.node.clone(), labels.to_vec());
-        starts.push(unfinished.spawn(async move { containers::start_node(&node, &image, &names, &labels).await }));
+        starts.push(
+            unfinished.spawn(async move { containers::start_node(&node, &image, &names, &labels, gateway).await }),
+        );
     }
     let (names, image, labels) = (names.clone(), images.metadata.clone(), labels.to_vec());
     starts.push(unfinished.spawn(async move { containers::start_metadata(&image, &names, &labels).await }));
@@ -89,21 +92,12 @@ async fn prepare(node: &Node, layout: &Layout) -> Result<()> {
     fence::close(node, layout.metadata.address).await
 }
 
-async fn apply_cni(control_plane: &Node) -> Result<()> {
-    let script = format!(
-        "sed 's#{{{{ *\\.PodSubnet *}}}}#{}#g' /kind/manifests/default-cni.yaml | kubectl --kubeconfig=/etc/kubernetes/super-admin.conf apply -f -",
-        kubeadm::POD_SUBNET
-    );
-    super::docker::exec(&control_plane.name, &["sh", "-c", &script], b"", std::time::Duration::from_secs(60))
-        .await
-        .map(drop)
-        .context("the node image's network plug-in cannot be applied")
-}
-
 async fn join_workers(names: &Names, layout: &Layout, kubectl: &Kubectl) -> Result<()> {
     kubeadm::until_joinable(&layout.control_plane).await?;
     let join = async |worker: &Node, pool: &str| {
         kubeadm::join(names, worker).await?;
+        // kubeadm is done once the kubelet has its certificate; the node is there a moment later.
+        kubectl.run(&["wait", "--for=create", &format!("node/{}", worker.name), "--timeout=60s"]).await?;
         kubectl.run(&["annotate", "node", &worker.name, &format!("{NODE_POOL}={pool}")]).await
     };
     let [first, second] = &layout.workers;

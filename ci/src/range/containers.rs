@@ -1,13 +1,14 @@
 //! A range's containers, started by testcontainers with what kind gives its nodes.
 
 use std::collections::HashMap;
+use std::net::Ipv4Addr;
 use std::path::Path;
 
 use anyhow::{Context, Result};
 use testcontainers::bollard::models::{
     HostConfig, Mount, MountType, MountVolumeOptions, PortBinding, RestartPolicy, RestartPolicyNameEnum,
 };
-use testcontainers::core::{CgroupnsMode, IntoContainerPort};
+use testcontainers::core::{CgroupnsMode, Host, IntoContainerPort};
 use testcontainers::runners::AsyncRunner;
 use testcontainers::{ContainerRequest, GenericImage, ImageExt};
 
@@ -32,7 +33,13 @@ const VOLUMES: [&str; 2] = ["/var/lib/containerd/io.containerd.snapshotter.v1.ov
 ///
 /// # Errors
 /// When Docker cannot create or start it.
-pub(crate) async fn start_node(node: &str, image: &str, names: &Names, labels: &[(String, String)]) -> Result<()> {
+pub(crate) async fn start_node(
+    node: &str,
+    image: &str,
+    names: &Names,
+    labels: &[(String, String)],
+    gateway: Ipv4Addr,
+) -> Result<()> {
     let is_control_plane = node == names.control_plane();
     let role = if is_control_plane { "control-plane" } else { "worker" };
     let volume_labels = labels.to_vec();
@@ -46,6 +53,8 @@ pub(crate) async fn start_node(node: &str, image: &str, names: &Names, labels: &
         .with_label("io.x-k8s.kind.cluster", names.range())
         .with_label("io.x-k8s.kind.role", role)
         .with_env_var("container", "docker")
+        // The entrypoint asks for this name, would wait five seconds for the resolver, and then take the gateway.
+        .with_host("host.docker.internal", Host::Addr(gateway.into()))
         .with_privileged(true)
         .with_cgroupns_mode(CgroupnsMode::Private)
         .with_security_opt("seccomp=unconfined")

@@ -14,13 +14,28 @@ const READY_SECONDS: u32 = 60;
 /// # Errors
 /// When a manifest cannot be read or is refused; the error names the file.
 pub(crate) async fn apply(kubectl: &Kubectl, names: &Names) -> Result<Vec<Object>> {
-    let mut hardened = Vec::new();
-    // A file at a time, so that a refusal can be laid at its file's door.
+    let mut files = Vec::new();
     for (file, text) in read_all(&data_dir().join("hardened"))? {
         let manifests = fill(kubectl, names, &file, &text).await?;
-        let objects = kubectl.apply(&manifests).await.with_context(|| format!("{file} cannot be applied"))?;
-        hardened.extend(objects);
+        files.push((file, manifests));
     }
+    if files.is_empty() {
+        return Ok(Vec::new());
+    }
+    let all = files.iter().map(|(_, manifests)| manifests.as_str()).collect::<Vec<_>>().join("\n---\n");
+    let hardened = match kubectl.apply(&all).await {
+        Ok(hardened) => hardened,
+        // A file at a time takes longer, and lays the refusal at its file's door.
+        Err(_) => one_by_one(kubectl, &files).await?,
+    };
     kubectl.wait_for(&hardened, READY_SECONDS).await?;
+    Ok(hardened)
+}
+
+async fn one_by_one(kubectl: &Kubectl, files: &[(String, String)]) -> Result<Vec<Object>> {
+    let mut hardened = Vec::new();
+    for (file, manifests) in files {
+        hardened.extend(kubectl.apply(manifests).await.with_context(|| format!("{file} cannot be applied"))?);
+    }
     Ok(hardened)
 }

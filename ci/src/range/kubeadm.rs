@@ -11,10 +11,11 @@ use super::template::render;
 
 const INIT: &str = include_str!("../../range/kubeadm-init.yaml");
 const JOIN: &str = include_str!("../../range/kubeadm-join.yaml");
+const ADD_ONS: &str = include_str!("../../range/add-ons.sh");
 const UNTIL_CONTAINERD_RUNS: &str = include_str!("../../range/until-containerd-runs.sh");
 
 /// The range's pods live here; the CNI manifest of the node image asks for it.
-pub(crate) const POD_SUBNET: &str = "10.244.0.0/16";
+const POD_SUBNET: &str = "10.244.0.0/16";
 pub(crate) const SERVICE_SUBNET: &str = "10.96.0.0/16";
 
 /// Known beforehand so that workers need not be told. It opens nothing outside the range's own network.
@@ -33,6 +34,17 @@ pub(crate) async fn init(names: &Names, layout: &Layout) -> Result<()> {
         .context("the node image has no /kind/version, so it is not a kind node image")?;
     let config = render_for(INIT, names, node, version.trim())?;
     run(node, "init", &config).await
+}
+
+/// Applies the network plug-in and CoreDNS.
+///
+/// # Errors
+/// When the API refuses them.
+pub(crate) async fn apply_add_ons(control_plane: &Node) -> Result<()> {
+    exec(&control_plane.name, &["sh", "-s", "--", POD_SUBNET], ADD_ONS.as_bytes(), LIMIT)
+        .await
+        .map(drop)
+        .context("the network plug-in and CoreDNS cannot be applied")
 }
 
 /// Joins one worker; the API must answer and the token be published, see [`until_joinable`].

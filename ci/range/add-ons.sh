@@ -1,0 +1,14 @@
+# Run on the control plane as soon as its API answers, with the pods' subnet as argument: the node image's network plug-in, and
+# kubeadm's own CoreDNS with three changes. One replica is enough; it is asked every second whether it is ready, not every ten;
+# and what is outside the cluster does not exist, for nothing in the range may ask a server outside it.
+set -e
+export KUBECONFIG=/etc/kubernetes/super-admin.conf
+{
+  sed "s#{{ *\.PodSubnet *}}#$1#g" /kind/manifests/default-cni.yaml
+  # It begins with a document's dashes.
+  kubeadm init phase addon coredns --config=/kind/kubeadm.conf --print-manifest |
+    sed -e 's/replicas: 2/replicas: 1/' \
+      -e '/readinessProbe:/a\          periodSeconds: 1' \
+      -e '/forward \. /,/}/c\        template ANY ANY {\n            rcode NXDOMAIN\n        }' \
+      -e '/resourceVersion: /d'
+} | kubectl apply -f -
