@@ -1,7 +1,7 @@
 //! The words after `cargo test --`: libtest's own, and what says which cluster.
 use std::path::PathBuf;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, ensure};
 use clap::Parser;
 use clap::error::ErrorKind;
 use libtest_mimic::Arguments;
@@ -52,10 +52,13 @@ impl Cli {
     /// # Errors
     /// Which of them is wrong, in one sentence as everywhere else; clap would take a paragraph.
     pub fn read() -> Result<Self> {
-        Self::try_parse().map_err(|error| match error.kind() {
+        let cli = Self::try_parse().map_err(|error| match error.kind() {
             ErrorKind::DisplayHelp => error.exit(),
             _ => anyhow!("{}; `cargo test -- --help` shows what there is", what_is_wrong(&error.to_string())),
-        })
+        })?;
+        // libtest-mimic would wait for nobody to do the work.
+        ensure!(cli.test.test_threads != Some(0), "--test-threads 0 runs nothing: give at least 1, or leave it away");
+        Ok(cli)
     }
 
     /// Where the reports go.

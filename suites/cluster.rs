@@ -31,6 +31,11 @@ pub async fn reach(cli: &Cli, signals: &Watch) -> Result<Reached> {
         settings.agent_image = Some(image.clone());
     }
     let settings = settings.unwrap_or_default();
+    if let Some(image) = settings.agent_image.as_ref().filter(|image| !image.contains("@sha256:")) {
+        bail!(
+            "the agent image {image} may be another tomorrow: name it by digest, as NAME@sha256:SUM, with --agent-image or in conformance.toml"
+        );
+    }
     let (range, keep) = match cli.cluster() {
         Cluster::ThrowAway => {
             // The process' own number: two runs on one machine do not get into each other's way.

@@ -87,6 +87,16 @@ fn a_value_that_an_option_does_not_know() {
 }
 
 #[test]
+fn no_threads_at_all() {
+    assert_snapshot!(Suite::new().run(&["--test-threads", "0"]).sentence(), @"error: --test-threads 0 runs nothing: give at least 1, or leave it away");
+}
+
+#[test]
+fn an_agent_image_by_tag() {
+    assert_snapshot!(Suite::new().run(&["--agent-image", "registry/pause:3.10"]).sentence(), @"error: the agent image registry/pause:3.10 may be another tomorrow: name it by digest, as NAME@sha256:SUM, with --agent-image or in conformance.toml");
+}
+
+#[test]
 fn a_filter_that_no_scenario_matches() {
     assert_snapshot!(Suite::new().run(&["metdata", "--cluster", "prod"]).sentence(), @r#"error: no scenario matches "metdata": `cargo test -- --list` shows them all"#);
 }
