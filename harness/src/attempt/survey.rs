@@ -5,10 +5,12 @@
 use std::fmt::Debug;
 use std::time::Instant;
 
+use http::Request;
 use k8s_openapi::api::core::v1::Service;
 use kube::api::{Api, ListParams};
 use kube::{Client, Error, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 use crate::attempt::api::chain;
 use crate::attempt::reach::{Path, Reach};
@@ -54,6 +56,37 @@ impl Survey {
         }
         self.looked_at.push(format!("{} {plural}", items.len()));
         Ok(items)
+    }
+
+    /// Everything of a kind that the cluster may or may not know, in all namespaces: `group/version` and plural.
+    ///
+    /// # Errors
+    /// Inconclusive where the cluster knows the kind and the list cannot be had whole.
+    pub async fn custom(&mut self, group_version: &str, plural: &str) -> Result<Vec<Value>, NoVerdict> {
+        let mut items = Vec::new();
+        let mut token = String::new();
+        loop {
+            let path = format!("/apis/{group_version}/{plural}?limit={PAGE}&continue={token}");
+            let request =
+                Request::get(path).body(Vec::new()).map_err(|error| NoVerdict::inconclusive(error.to_string()))?;
+            let mut page: Value = match self.client.request(request).await {
+                Ok(page) => page,
+                // Authorization comes before routing: a kind that is not there is not there.
+                Err(Error::Api(status)) if status.code == 404 => {
+                    self.looked_at.push(format!("no {plural} (the cluster does not know them)"));
+                    return Ok(items);
+                }
+                Err(error) => return Err(cannot_list(plural, &error)),
+            };
+            if let Value::Array(more) = page["items"].take() {
+                items.extend(more);
+            }
+            token = page["metadata"]["continue"].as_str().unwrap_or_default().to_owned();
+            if token.is_empty() {
+                self.looked_at.push(format!("{} {plural}", items.len()));
+                return Ok(items);
+            }
+        }
     }
 
     /// All Services; that of the API server itself is this survey's control, for no cluster is without it.

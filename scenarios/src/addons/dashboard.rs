@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::networking::v1::{Ingress, IngressBackend};
 use kube::ResourceExt;
+use serde_json::Value;
 
 /// Whether a pod is a Dashboard: by the labels of its releases (1.x, 2.x, 7.x) or by its image.
 pub fn is_pod(pod: &Pod) -> bool {
@@ -62,11 +63,27 @@ pub fn backends(ingress: &Ingress) -> Vec<String> {
         .collect()
 }
 
+/// The Services that an HTTPRoute (Gateway API) leads to.
+pub fn routed(route: &Value) -> Vec<String> {
+    let rules = route["spec"]["rules"].as_array().into_iter().flatten();
+    let backends = rules.flat_map(|rule| rule["backendRefs"].as_array().into_iter().flatten());
+    let services = backends.filter(|backend| matches!(backend["kind"].as_str(), None | Some("Service")));
+    services.filter_map(|backend| Some(backend["name"].as_str()?.to_owned())).collect()
+}
+
+/// The ports of its node that a pod takes for itself.
+pub fn host_ports(pod: &Pod) -> Vec<i32> {
+    let Some(spec) = &pod.spec else { return Vec::new() };
+    let ports = spec.containers.iter().flat_map(|container| container.ports.iter().flatten());
+    let on_host = spec.host_network == Some(true);
+    ports.filter_map(|port| port.host_port.or(on_host.then_some(port.container_port))).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use rstest::rstest;
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     #[rstest]
     #[case::old(json!({ "metadata": { "labels": { "k8s-app": "kubernetes-dashboard" } } }), true)]
@@ -108,5 +125,21 @@ mod tests {
             "rules": [{ "http": { "paths": [{ "pathType": "Prefix", "backend": { "service": { "name": "b" } } }] } }],
         } });
         assert_eq!(backends(&serde_json::from_value(ingress).unwrap()), ["a", "b"]);
+    }
+
+    #[test]
+    fn a_route_names_its_services_and_nothing_else() {
+        let route = json!({ "spec": { "rules": [{ "backendRefs": [
+            { "name": "a" }, { "kind": "Service", "name": "b" }, { "kind": "Bucket", "name": "c" },
+        ] }, {}] } });
+        assert_eq!(routed(&route), ["a", "b"]);
+    }
+
+    #[rstest]
+    #[case(json!({ "containers": [{ "name": "a", "ports": [{ "containerPort": 1 }] }] }), &[])]
+    #[case(json!({ "containers": [{ "name": "a", "ports": [{ "containerPort": 1, "hostPort": 2 }] }] }), &[2])]
+    #[case(json!({ "hostNetwork": true, "containers": [{ "name": "a", "ports": [{ "containerPort": 1 }] }] }), &[1])]
+    fn which_ports_of_the_node(#[case] spec: Value, #[case] expected: &[i32]) {
+        assert_eq!(host_ports(&serde_json::from_value(json!({ "spec": spec })).unwrap()), expected);
     }
 }

@@ -2,7 +2,7 @@
 //! is the cluster's front door; upstream has retired it, so no hole in it will be mended.
 //!
 //! Attempted: finding a Dashboard, by name, label, image or selector, behind a Service of type LoadBalancer or NodePort, with external
-//! addresses, or behind an Ingress, in all namespaces. Expected: none. Control: the same lists hold what every cluster has.
+//! addresses, behind an Ingress or an HTTPRoute, or on a port of its node, in all namespaces. Expected: none. Control: the same lists hold what every cluster has.
 use harness::cx::Cx;
 use harness::run;
 use harness::scenario::{G, Impact, Scenario, Scope, Severity};
@@ -10,8 +10,9 @@ use harness::verdict::Attempted;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::api::networking::v1::Ingress;
 use kube::ResourceExt;
+use serde_json::Value;
 
-use super::dashboard::{backends, exposure, is_pod, is_service};
+use super::dashboard::{backends, exposure, host_ports, is_pod, is_service, routed};
 
 /// No Dashboard is reachable from outside.
 pub const SCENARIO: Scenario = Scenario {
@@ -29,6 +30,7 @@ async fn attempt(cx: &Cx) -> Attempted {
     let services = survey.services().await?;
     let pods: Vec<Pod> = survey.all().await?;
     let ingresses: Vec<Ingress> = survey.all().await?;
+    let routes = survey.custom("gateway.networking.k8s.io/v1", "httproutes").await?;
     let dashboards: Vec<Pod> = pods.into_iter().filter(is_pod).collect();
     let mut found = Vec::new();
     for service in services.iter().filter(|service| is_service(service, &dashboards)) {
@@ -36,8 +38,22 @@ async fn attempt(cx: &Cx) -> Attempted {
         if let Some(how) = exposure(service) {
             found.push(format!("service {namespace}/{name} exposes a Dashboard {how}"));
         }
-        let leading_here = ingresses.iter().filter(|ingress| ingress.namespace() == service.namespace() && backends(ingress).contains(&name));
-        found.extend(leading_here.map(|ingress| format!("ingress {namespace}/{} leads to the Dashboard {name}", ingress.name_any())));
+        let here = |object: Option<String>| object.as_deref() == Some(namespace.as_str());
+        for ingress in ingresses.iter().filter(|ingress| here(ingress.namespace()) && backends(ingress).contains(&name)) {
+            found.push(format!("ingress {namespace}/{} leads to the Dashboard {name}", ingress.name_any()));
+        }
+        let metadata = |route: &Value, key: &str| route["metadata"][key].as_str().map(str::to_owned);
+        for route in routes.iter().filter(|route| here(metadata(route, "namespace")) && routed(route).contains(&name)) {
+            let route = metadata(route, "name").unwrap_or_default();
+            found.push(format!("httproute {namespace}/{route} leads to the Dashboard {name}"));
+        }
+    }
+    for pod in &dashboards {
+        let ports: Vec<String> = host_ports(pod).iter().map(ToString::to_string).collect();
+        if !ports.is_empty() {
+            let (namespace, name) = (pod.namespace().unwrap_or_default(), pod.name_any());
+            found.push(format!("pod {namespace}/{name} is a Dashboard on port {} of its node", ports.join(", ")));
+        }
     }
     survey.conclude("exposed Dashboard", found)
 }

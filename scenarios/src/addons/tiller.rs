@@ -14,22 +14,19 @@ pub const HTTP: u16 = 44135;
 pub struct Candidate {
     /// For the reader.
     pub name: String,
-    /// Where it would answer.
-    pub address: IpAddr,
+    /// Where it would answer; none while it has no address.
+    pub address: Option<IpAddr>,
 }
 
 /// Services and pods that have Tiller's port, name, labels or image.
 pub fn candidates(services: &[Service], pods: &[Pod]) -> Vec<Candidate> {
-    let services = services.iter().filter(|service| is_service(service)).filter_map(|service| {
-        let address = service.spec.as_ref()?.cluster_ip.as_ref()?.parse().ok()?;
-        Some(Candidate {
-            name: format!("service {}/{}", service.namespace().unwrap_or_default(), service.name_any()),
-            address,
-        })
+    let services = services.iter().filter(|service| is_service(service)).map(|service| Candidate {
+        name: format!("service {}/{}", service.namespace().unwrap_or_default(), service.name_any()),
+        address: service.spec.as_ref().and_then(|spec| spec.cluster_ip.as_ref()?.parse().ok()),
     });
-    let pods = pods.iter().filter(|pod| is_pod(pod)).filter_map(|pod| {
-        let address = pod.status.as_ref()?.pod_ip.as_ref()?.parse().ok()?;
-        Some(Candidate { name: format!("pod {}/{}", pod.namespace().unwrap_or_default(), pod.name_any()), address })
+    let pods = pods.iter().filter(|pod| is_pod(pod)).map(|pod| Candidate {
+        name: format!("pod {}/{}", pod.namespace().unwrap_or_default(), pod.name_any()),
+        address: pod.status.as_ref().and_then(|status| status.pod_ip.as_ref()?.parse().ok()),
     });
     services.chain(pods).collect()
 }
@@ -72,6 +69,14 @@ mod tests {
     #[case::other(json!({ "metadata": { "name": "tiller-docs" }, "spec": { "ports": [{ "port": 80 }] } }), false)]
     fn which_service(#[case] service: Value, #[case] expected: bool) {
         assert_eq!(is_service(&serde_json::from_value(service).unwrap()), expected);
+    }
+
+    #[test]
+    fn one_without_an_address_is_a_candidate_all_the_same() {
+        let pod =
+            json!({ "metadata": { "name": "t", "namespace": "n", "labels": { "app": "helm", "name": "tiller" } } });
+        let found = candidates(&[], &[serde_json::from_value(pod).unwrap()]);
+        assert_eq!(found, [Candidate { name: "pod n/t".into(), address: None }]);
     }
 
     #[rstest]

@@ -9,7 +9,7 @@ use harness::cx::Cx;
 use harness::probe::batch::Verb;
 use harness::run;
 use harness::scenario::{G, Guard, Impact, Scenario, Scope, Severity};
-use harness::verdict::Attempted;
+use harness::verdict::{Attempted, NoVerdict};
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 
@@ -35,7 +35,14 @@ async fn attempt(cx: &Cx) -> Attempted {
     let (inside, outside) = (cx.probe(cx.namespace()?, node).await?, cx.outside_probe(node).await?);
     let tillers = candidates(&services, &foreign);
     if !tillers.is_empty() {
-        let paths = |from| tillers.iter().map(move |tiller| Path::new(from, Verb::Tcp { to: tiller.address, port: GRPC }, &tiller.name)).collect();
+        let paths = |from| {
+            let answering = tillers.iter().filter_map(|tiller| Some((&tiller.name, tiller.address?)));
+            answering.map(move |(name, to)| Path::new(from, Verb::Tcp { to, port: GRPC }, name)).collect::<Vec<_>>()
+        };
+        if paths(&inside).is_empty() {
+            let names: Vec<_> = tillers.iter().map(|tiller| tiller.name.as_str()).collect();
+            return Err(NoVerdict::inconclusive(format!("{} may be a Tiller and has no address yet", names.join(", "))));
+        }
         return cx.reach(paths(&inside)).stopped_by(Guard::Network).while_open(paths(&outside)).await;
     }
     let nodes = cx.facts().nodes.iter().flat_map(|node| node.addresses.iter().filter_map(|address| Some((&node.name, address.parse().ok()?))));
