@@ -89,7 +89,7 @@ async fn start(
 async fn prepare(node: &Node, layout: &Layout) -> Result<()> {
     // The entrypoint reads the default route; only then may it go.
     kubeadm::until_containerd_runs(node).await?;
-    fence::close(node, layout.metadata.address).await
+    try_join!(fence::close(node, layout.metadata.address), kubeadm::name_pause_by_digest(node)).map(drop)
 }
 
 async fn join_workers(names: &Names, layout: &Layout, kubectl: &Kubectl) -> Result<()> {

@@ -12,6 +12,7 @@ use super::template::render;
 const INIT: &str = include_str!("../../range/kubeadm-init.yaml");
 const JOIN: &str = include_str!("../../range/kubeadm-join.yaml");
 const ADD_ONS: &str = include_str!("../../range/add-ons.sh");
+const PAUSE_BY_DIGEST: &str = include_str!("../../range/pause-by-digest.sh");
 const UNTIL_CONTAINERD_RUNS: &str = include_str!("../../range/until-containerd-runs.sh");
 
 /// The range's pods live here; the CNI manifest of the node image asks for it.
@@ -116,6 +117,17 @@ pub(crate) async fn until_containerd_runs(node: &Node) -> Result<()> {
         .await
         .map(drop)
         .with_context(|| format!("containerd does not serve Kubernetes on node {}", node.name))
+}
+
+/// Gives the pause image its digest as a name where the node image has not.
+///
+/// # Errors
+/// When containerd refuses.
+pub(crate) async fn name_pause_by_digest(node: &Node) -> Result<()> {
+    exec(&node.name, &["sh"], PAUSE_BY_DIGEST.as_bytes(), LIMIT)
+        .await
+        .map(drop)
+        .with_context(|| format!("the pause image cannot be named by digest on node {}", node.name))
 }
 
 #[cfg(test)]
