@@ -17,26 +17,10 @@ const RANGE: &str = "check";
 /// Names the first step that failed.
 pub async fn check(progress: Progress) -> Result<()> {
     let tell = |line: &str| progress(line);
-    step("unit tests", &tell, cargo(&["unit", "--quiet"])).await?;
-    // These start and end clusters of their own.
-    step(
-        "ranges of their own",
-        &tell,
-        cargo(&[
-            "test",
-            "--quiet",
-            "--package",
-            "ci",
-            "--test",
-            "range",
-            "--test",
-            "kind_accepts_the_image",
-            "--",
-            "--ignored",
-            "--test-threads=1",
-        ]),
-    )
-    .await?;
+    step("unit tests", &tell, cargo("unit --quiet")).await?;
+    // These start and end clusters and containers of their own.
+    let own = "test --quiet --package ci --test range --test kind_accepts_the_image --test metadata_image";
+    step("clusters of their own", &tell, cargo(&format!("{own} -- --ignored --test-threads=1"))).await?;
     let range = Range::up(RANGE, Lifetime::ThrowAway, progress.clone()).await?;
     let checked = on(&range, &tell).await;
     let gone = range.down().await;
@@ -44,17 +28,7 @@ pub async fn check(progress: Progress) -> Result<()> {
 }
 
 async fn on(range: &Range, tell: &dyn Fn(&str)) -> Result<()> {
-    let mut bad_input = cargo(&[
-        "test",
-        "--quiet",
-        "--package",
-        "ci",
-        "--test",
-        "range_bad_input",
-        "--",
-        "--ignored",
-        "--test-threads=1",
-    ]);
+    let mut bad_input = cargo("test --quiet --package ci --test range_bad_input -- --ignored --test-threads=1");
     bad_input.env("OKE_CONFORMANCE_RANGE", range.name());
     step("bad input and leftovers", tell, bad_input).await?;
     let start = Instant::now();
@@ -72,9 +46,9 @@ async fn step(name: &str, tell: &dyn Fn(&str), mut command: Command) -> Result<(
     Ok(())
 }
 
-fn cargo(args: &[&str]) -> Command {
+fn cargo(line: &str) -> Command {
     let mut command = Command::from(crate::cargo::command());
-    command.args(args).current_dir(workspace()).kill_on_drop(true);
+    command.args(line.split(' ')).current_dir(workspace()).kill_on_drop(true);
     command
 }
 
