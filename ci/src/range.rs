@@ -113,7 +113,9 @@ impl Range {
         if let Some(range) = Self::standing(&names, plan.lifetime, &steps).await? {
             return Ok(range);
         }
-        Self::sweep()?;
+        for swept in Self::sweep()? {
+            steps.say(&format!("removed range `{swept}`, left by a process that is gone"));
+        }
         remains::remove(&names)?;
         machine::raise_limits(&|line| steps.say(line));
         let images = steps.step("images at hand", images(&steps)).await?;
@@ -155,7 +157,7 @@ impl Range {
                 bail!("range `{name}` is being brought up by process {pid}; wait for it or end it")
             }
             Err(error) => {
-                steps.say(&format!("range `{name}` is broken ({error:#}); it is made anew"));
+                steps.say(&format!("range `{name}` is broken ({}); it is made anew", error.root_cause()));
                 Ok(None)
             }
         }

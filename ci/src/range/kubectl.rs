@@ -52,7 +52,8 @@ impl Kubectl {
         objects(&self.feed(&["create", "--dry-run=client", "-o", "json", "-f", "-"], manifests).await?)
     }
 
-    /// Waits until pods among `objects` are ready, and workloads have rolled out.
+    /// Waits until pods among `objects` are ready, workloads have rolled out, and quotas count: one without a status
+    /// bounds nothing yet.
     ///
     /// # Errors
     /// When one is not within `seconds`.
@@ -63,6 +64,7 @@ impl Kubectl {
             let mut args = match object.kind.as_str() {
                 "Pod" => vec!["wait", "--for=condition=Ready", &timeout, &name],
                 "Deployment" | "DaemonSet" | "StatefulSet" => vec!["rollout", "status", &timeout, &name],
+                "ResourceQuota" => vec!["wait", "--for=jsonpath={.status.hard}", &timeout, &name],
                 _ => continue,
             };
             if let Some(namespace) = &object.namespace {
