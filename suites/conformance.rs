@@ -44,7 +44,8 @@ fn conformance(cli: Cli, entries: Vec<Entry>) -> Result<ExitCode> {
             None => bail!("the options leave no scenario to run: `cargo test -- --list` shows them all"),
         }
     }
-    reports::ensure_folder(&cli.report_dir()).map_err(|error| anyhow!("{error:#}; choose another with --report-dir"))?;
+    reports::ensure_folder(&cli.report_dir())
+        .map_err(|error| anyhow!("{error:#}; choose another with --report-dir"))?;
     let runtime = Runtime::new()?;
     let signals = signals::Watch::start(&runtime);
     let (range, env) = runtime.block_on(async {
