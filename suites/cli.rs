@@ -22,6 +22,15 @@ pub struct Cli {
     #[arg(long, value_name = "NAME", default_value = "kind")]
     pub cluster: String,
 
+    /// Which scenarios run and how far they may go: oke (everything), prod (nothing that would hurt if it were allowed), quick
+    /// (dry runs only) or a suite file. What conformance.toml says, else prod; oke on a range.
+    #[arg(long, value_name = "NAME")]
+    pub suite: Option<String>,
+
+    /// What is allowed for now and who answers for it; the nearest waivers.toml where nothing is said.
+    #[arg(long, value_name = "FILE")]
+    pub waivers: Option<PathBuf>,
+
     /// Where the reports go; target/conformance of this workspace where nothing is said.
     #[arg(long, value_name = "FOLDER")]
     pub report_dir: Option<PathBuf>,

@@ -15,17 +15,15 @@ use crate::whereabouts;
 pub struct Reached {
     /// Its API server.
     pub connection: Connection,
-    /// What conformance.toml says of it.
-    pub settings: ClusterSettings,
     /// The range that was started for this run and ends with it.
     pub range: Option<Range>,
 }
 
-/// Starts or finds the cluster that `cli` names and connects to it.
+/// What conformance.toml and the options say of the cluster that `cli` names.
 ///
 /// # Errors
 /// One sentence: what is wrong, where, and what to do.
-pub async fn reach(cli: &Cli, signals: &Watch) -> Result<Reached> {
+pub fn settings(cli: &Cli) -> Result<ClusterSettings> {
     let mut settings = settings::find(&whereabouts::here(), &cli.cluster)?;
     if let (Some(image), settings) = (&cli.agent_image, settings.get_or_insert_default()) {
         settings.agent_image = Some(image.clone());
@@ -36,6 +34,14 @@ pub async fn reach(cli: &Cli, signals: &Watch) -> Result<Reached> {
             "the agent image {image} may be another tomorrow: name it by digest, as NAME@sha256:SUM, with --agent-image or in conformance.toml"
         );
     }
+    Ok(settings)
+}
+
+/// Starts or finds the cluster that `cli` names and connects to it.
+///
+/// # Errors
+/// One sentence: what is wrong, where, and what to do.
+pub async fn reach(cli: &Cli, settings: &ClusterSettings, signals: &Watch) -> Result<Reached> {
     let (range, keep) = match cli.cluster() {
         Cluster::ThrowAway => {
             // The process' own number: two runs on one machine do not get into each other's way.
@@ -58,8 +64,8 @@ pub async fn reach(cli: &Cli, signals: &Watch) -> Result<Reached> {
             kubeconfig: Some(range.kubeconfig().to_owned()),
             context: range.context(),
         },
-        None => Target::of(&cli.cluster, &settings),
+        None => Target::of(&cli.cluster, settings),
     };
     let connection = connect(&target).await?;
-    Ok(Reached { connection, settings, range: if keep { None } else { range } })
+    Ok(Reached { connection, range: if keep { None } else { range } })
 }

@@ -3,6 +3,7 @@
 mod cli;
 mod cluster;
 mod console;
+mod selection;
 mod signals;
 mod whereabouts;
 
@@ -37,9 +38,17 @@ fn main() -> ExitCode {
 }
 
 fn conformance(cli: Cli, entries: Vec<Entry>) -> Result<ExitCode> {
-    let entries = harness::run::selected(&cli.test, entries);
+    let settings = cluster::settings(&cli)?;
+    let (suite, selection) = selection::suite(&cli, settings.suite.as_deref(), &entries)?;
+    let waivers = selection::waivers(&cli, &entries)?;
+    let everything = harness::run::selected(&cli.test, entries);
+    let matched = everything.len();
+    let entries = selection.select(everything);
     if entries.is_empty() {
         match &cli.test.filter {
+            _ if matched > 0 => bail!(
+                "suite {suite} runs none of the {matched} scenarios that are asked for: name another with --suite"
+            ),
             Some(filter) => bail!("no scenario matches {filter:?}: `cargo test -- --list` shows them all"),
             None => bail!("the options leave no scenario to run: `cargo test -- --list` shows them all"),
         }
@@ -49,12 +58,13 @@ fn conformance(cli: Cli, entries: Vec<Entry>) -> Result<ExitCode> {
     let runtime = Runtime::new()?;
     let signals = signals::Watch::start(&runtime);
     let (range, env) = runtime.block_on(async {
-        let cluster = cluster::reach(&cli, &signals).await?;
-        let env = Env::open(&cli.cluster, cluster.connection, &cluster.settings, scenarios::LISTENING).await;
+        let cluster = cluster::reach(&cli, &settings, &signals).await?;
+        let env = Env::open(&cli.cluster, cluster.connection, &settings, scenarios::LISTENING).await;
+        let env = env.map(|env| Env { waivers, ..env });
         anyhow::Ok((cluster.range, env))
     })?;
     let stays = range.is_none();
-    let finished = env.and_then(|env| attempt_all(&cli, entries, env, stays, &runtime, &signals));
+    let finished = env.and_then(|env| attempt_all(&cli, &suite, entries, env, stays, &runtime, &signals));
     // Whatever became of the run, a throw-away cluster goes.
     if let Some(range) = range {
         note("removing the throw-away cluster");
@@ -65,6 +75,7 @@ fn conformance(cli: Cli, entries: Vec<Entry>) -> Result<ExitCode> {
 
 fn attempt_all(
     cli: &Cli,
+    suite: &str,
     entries: Vec<Entry>,
     env: Env,
     stays: bool,
@@ -77,7 +88,7 @@ fn attempt_all(
     let facts = &env.facts;
     let pools = env.hosts.len();
     say(format!(
-        "\nrunning {} scenarios against {} ({}, {}), {} namespaces, {pools} node pools",
+        "\nrunning {} scenarios of suite {suite} against {} ({}, {}), {} namespaces, {pools} node pools",
         entries.len(),
         facts.name,
         facts.server,
@@ -93,7 +104,7 @@ fn attempt_all(
     } else {
         (cli.test.clone(), |_| ())
     };
-    let ran = catch_unwind(AssertUnwindSafe(|| harness::run::run(&test, entries, &env, runtime.handle(), "oke", tell)));
+    let ran = catch_unwind(AssertUnwindSafe(|| harness::run::run(&test, entries, &env, runtime.handle(), suite, tell)));
     // A cluster that ends with the run takes everything with it.
     let swept = if stays { runtime.block_on(env.sandbox.sweep()) } else { Ok(()) };
     signals.release();
@@ -102,6 +113,9 @@ fn attempt_all(
     if ours {
         for path in written {
             say(format!("report: {}", path.display()));
+        }
+        for line in reports::terminal::waivers(&run) {
+            say(line);
         }
         say(format!("\n{}", closing_line(&run)));
     }
@@ -123,7 +137,7 @@ fn tell(record: &Record) {
 
 /// As libtest closes, so that whatever reads its last line reads ours; then in the words of a verdict.
 fn closing_line(run: &Run) -> String {
-    let Totals { passed, failed, inconclusive, skipped } = run.totals();
+    let Totals { passed, failed, inconclusive, waived, not_applicable } = run.totals();
     let word = if failed + inconclusive == 0 { "ok" } else { "FAILED" };
     let denials: usize = run
         .scenarios
@@ -132,8 +146,9 @@ fn closing_line(run: &Run) -> String {
         .filter(|cell| matches!(cell.outcome, Outcome::Denied { .. }))
         .count();
     format!(
-        "test result: {word}. {passed} passed; {} failed; {skipped} ignored; 0 measured; 0 filtered out; finished in {:.2}s\n{} ({denials} cells denied)",
+        "test result: {word}. {passed} passed; {} failed; {} ignored; 0 measured; 0 filtered out; finished in {:.2}s\n{} ({denials} cells denied)",
         failed + inconclusive,
+        waived + not_applicable,
         run.elapsed_ms as f64 / 1000.0,
         reports::terminal::summary(run),
     )

@@ -75,6 +75,7 @@ fn failures(run: &Run) -> Failures {
     let words = run.scenarios.iter().filter_map(|record| match &record.outcome {
         Outcome::Denied { .. } => None,
         Outcome::Allowed { evidence } => Some((record.id.clone(), format!("allowed ({evidence})"))),
+        Outcome::Waived { reason, .. } => Some((record.id.clone(), format!("waived ({reason})"))),
         Outcome::Inconclusive { why } => Some((record.id.clone(), format!("inconclusive ({why})"))),
         Outcome::NotApplicable { why } => Some((record.id.clone(), format!("not applicable ({why})"))),
     });

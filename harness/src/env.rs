@@ -13,6 +13,7 @@ use crate::probe::start::{AgentImage, Probes};
 use crate::record::{ClusterFacts, NodeFacts};
 use crate::sandbox::{self, Sandbox, told};
 use crate::settings::ClusterSettings;
+use crate::waiver::Waivers;
 
 /// What all scenarios of a run share.
 pub struct Env {
@@ -30,6 +31,8 @@ pub struct Env {
     pub probes: Probes,
     /// The service account that deploys in each namespace, where there is one.
     pub deployer: Option<String>,
+    /// What is allowed for now, and who answers for it.
+    pub waivers: Waivers,
     /// Whether quotas are enforced here at all, found once.
     pub quota: QuotaProof,
 }
@@ -87,6 +90,7 @@ impl Env {
             probes: Probes::new(client.clone(), image, listening),
             operator: Persona { name: format!("the operator ({user})"), client },
             deployer: Some(settings.deployer.clone().unwrap_or_else(|| DEPLOYER.into())),
+            waivers: Waivers::default(),
             quota: QuotaProof::default(),
             config,
             facts,

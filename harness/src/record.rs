@@ -21,6 +21,17 @@ pub enum Outcome {
         /// What was reached, created or read.
         evidence: String,
     },
+    /// The forbidden thing worked, and somebody answers for that until a day: skipped.
+    Waived {
+        /// What was reached, created or read all the same.
+        evidence: String,
+        /// Why it is allowed for now.
+        reason: String,
+        /// Who answers for it.
+        owner: String,
+        /// The last day, as `2027-01-31`.
+        until: String,
+    },
     /// Nothing was proved either way: an error, never a pass.
     Inconclusive {
         /// Why nothing was proved, and what to do.
@@ -121,6 +132,37 @@ pub struct ProbeFacts {
     pub running_after_ms: u64,
 }
 
+/// What became of a waiver in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WaiverState {
+    /// It forgave something.
+    Used,
+    /// Everything that it covers is denied by now.
+    CanGo,
+    /// Its day is over, and what it covered is still allowed.
+    Expired,
+    /// It covers nothing that ran.
+    Unused,
+}
+
+/// One waiver of the run's cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaiverRecord {
+    /// Id or glob of the scenarios.
+    pub scenario: String,
+    /// Globs of the cells; all where there are none.
+    pub cells: Vec<String>,
+    /// Why.
+    pub reason: String,
+    /// Who answers for it.
+    pub owner: String,
+    /// The last day.
+    pub until: String,
+    /// What became of it.
+    pub state: WaiverState,
+}
+
 /// One run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
@@ -142,6 +184,9 @@ pub struct Run {
     /// The most memory that the suite held at once, in KiB; none where the system does not say.
     #[serde(default)]
     pub peak_memory_kib: Option<u64>,
+    /// The waivers that are about this cluster, in their file's order.
+    #[serde(default)]
+    pub waivers: Vec<WaiverRecord>,
     /// Every scenario that was selected, in the catalogue's order; none is ever missing.
     pub scenarios: Vec<Record>,
 }
@@ -155,8 +200,10 @@ pub struct Totals {
     pub failed: usize,
     /// Nothing proved.
     pub inconclusive: usize,
+    /// Allowed, and somebody answers for it.
+    pub waived: usize,
     /// Not applicable.
-    pub skipped: usize,
+    pub not_applicable: usize,
 }
 
 impl Run {
@@ -168,7 +215,8 @@ impl Run {
                 Outcome::Denied { .. } => totals.passed += 1,
                 Outcome::Allowed { .. } => totals.failed += 1,
                 Outcome::Inconclusive { .. } => totals.inconclusive += 1,
-                Outcome::NotApplicable { .. } => totals.skipped += 1,
+                Outcome::Waived { .. } => totals.waived += 1,
+                Outcome::NotApplicable { .. } => totals.not_applicable += 1,
             }
         }
         totals

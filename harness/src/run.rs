@@ -69,6 +69,7 @@ pub fn run(
         cluster: env.facts.clone(),
         probes: env.probes.running(),
         peak_memory_kib: peak_memory_kib(),
+        waivers: env.waivers.records(&env.facts.name),
         scenarios: order.iter().filter_map(|id| records.remove(id)).collect(),
     };
     (run, conclusion)
@@ -84,6 +85,9 @@ fn completion(outcome: &Outcome) -> Result<Completion, Failed> {
     match outcome {
         Outcome::Denied { .. } => Ok(Completion::Completed),
         Outcome::NotApplicable { why } => Ok(Completion::ignored_with(why)),
+        Outcome::Waived { reason, owner, until, .. } => {
+            Ok(Completion::ignored_with(format!("waived until {until} by {owner}: {reason}")))
+        }
         Outcome::Allowed { evidence } => Err(Failed::from(format!("allowed: {evidence}"))),
         Outcome::Inconclusive { why } => Err(Failed::from(format!("inconclusive: {why}"))),
     }
@@ -93,11 +97,11 @@ async fn one(entry: &Entry, env: &Arc<Env>, limit: &Arc<Semaphore>, start: Insta
     let started_ms = start.elapsed().as_millis() as u64;
     let scenario = entry.scenario;
     let cells = cells(scenario.scope, env).into_iter().map(|(name, place)| {
-        let (env, limit) = (env.clone(), limit.clone());
+        let (shared, limit) = (env.clone(), limit.clone());
         let task = tokio::spawn(async move {
             let _permit = limit.acquire().await;
             let began = Instant::now();
-            let cx = Cx { env, place };
+            let cx = Cx { env: shared, place };
             let verdict = match timeout(CELL_WITHIN, (scenario.run)(&cx)).await {
                 Ok(attempted) => attempted.unwrap_or_else(Verdict::from),
                 Err(_) => NoVerdict::inconclusive(format!("no verdict within {} s", CELL_WITHIN.as_secs())).into(),
@@ -109,8 +113,8 @@ async fn one(entry: &Entry, env: &Arc<Env>, limit: &Arc<Semaphore>, start: Insta
                 (NoVerdict::inconclusive(format!("the scenario crashed: {}", panic_text(crash))).into(), Duration::ZERO)
             });
             Cell {
+                outcome: env.waivers.apply(&env.facts.name, &entry.id, &name, verdict.outcome),
                 name,
-                outcome: verdict.outcome,
                 elapsed_ms: elapsed.as_millis() as u64,
                 denied_after_ms: verdict.denied_after_ms,
             }
@@ -144,8 +148,9 @@ fn worst(cells: &[Cell]) -> Outcome {
     let badness = |outcome: &Outcome| match outcome {
         Outcome::NotApplicable { .. } => 0,
         Outcome::Denied { .. } => 1,
-        Outcome::Inconclusive { .. } => 2,
-        Outcome::Allowed { .. } => 3,
+        Outcome::Waived { .. } => 2,
+        Outcome::Inconclusive { .. } => 3,
+        Outcome::Allowed { .. } => 4,
     };
     let worst = cells.iter().map(|cell| &cell.outcome).reduce(|a, b| if badness(b) > badness(a) { b } else { a });
     worst.cloned().unwrap_or_else(|| Outcome::NotApplicable {
@@ -195,6 +200,7 @@ mod tests {
         let outcome = match outcome {
             "denied" => Outcome::Denied { guard: Guard::Rbac, evidence: text(), control: text() },
             "allowed" => Outcome::Allowed { evidence: text() },
+            "waived" => Outcome::Waived { evidence: text(), reason: text(), owner: text(), until: text() },
             "inconclusive" => Outcome::Inconclusive { why: text() },
             _ => Outcome::NotApplicable { why: text() },
         };
@@ -205,6 +211,8 @@ mod tests {
     #[case(&["denied", "denied"], "denied")]
     #[case(&["denied", "allowed", "inconclusive"], "allowed")]
     #[case(&["denied", "inconclusive"], "inconclusive")]
+    #[case(&["denied", "waived"], "waived")]
+    #[case(&["waived", "inconclusive"], "inconclusive")]
     #[case(&["denied", "not-applicable"], "denied")]
     #[case(&["not-applicable"], "not-applicable")]
     #[case(&[], "not-applicable")]

@@ -2,8 +2,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use serde::Deserialize;
+
+use crate::toml_file;
 
 /// The file's name, looked for in the working directory and its parents.
 pub const FILE: &str = "conformance.toml";
@@ -16,6 +18,8 @@ pub struct ClusterSettings {
     pub context: Option<String>,
     /// A kubeconfig other than `$KUBECONFIG` or `~/.kube/config`; relative to this file.
     pub kubeconfig: Option<PathBuf>,
+    /// The suite that runs here where `--suite` says nothing: a built-in one's name, or a file relative to this one.
+    pub suite: Option<String>,
     /// Globs over namespaces; all but `kube-*` where none is given.
     #[serde(default)]
     pub namespaces: Vec<String>,
@@ -41,7 +45,7 @@ pub fn find(from: &Path, name: &str) -> Result<Option<ClusterSettings>> {
         return Ok(None);
     };
     let text = std::fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))?;
-    let file = parse(&text).with_context(|| format!("{} cannot be used", path.display()))?;
+    let file: File = toml_file::parse(&text).with_context(|| format!("{} cannot be used", path.display()))?;
     let mut entry = file.cluster.get(name).cloned();
     if let (Some(ClusterSettings { kubeconfig: Some(kubeconfig), .. }), Some(folder)) = (&mut entry, path.parent()) {
         *kubeconfig = folder.join(&*kubeconfig);
@@ -49,24 +53,15 @@ pub fn find(from: &Path, name: &str) -> Result<Option<ClusterSettings>> {
     Ok(entry)
 }
 
-fn parse(text: &str) -> Result<File> {
-    match toml::from_str(text) {
-        Ok(file) => Ok(file),
-        Err(error) => {
-            let line = error.span().map_or(1, |span| text[..span.start].matches('\n').count() + 1);
-            bail!("line {line}: {}", error.message().lines().next().unwrap_or_default())
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use rstest::rstest;
+    use toml_file::parse;
 
     #[test]
     fn an_entry_names_context_and_scope() {
-        let file = parse("[cluster.prod]\ncontext = \"c1\"\nnamespaces = [\"team-*\"]\n").unwrap();
+        let file: File = parse("[cluster.prod]\ncontext = \"c1\"\nnamespaces = [\"team-*\"]\n").unwrap();
         let expected = ClusterSettings {
             context: Some("c1".into()),
             namespaces: vec!["team-*".into()],
@@ -78,7 +73,7 @@ mod tests {
     #[rstest]
     #[case::typo(
         "[cluster.prod]\n\nnamespace = []\n",
-        "line 3: unknown field `namespace`, expected one of `context`, `kubeconfig`, `namespaces`, `deployer`, `agent-image`"
+        "line 3: unknown field `namespace`, expected one of `context`, `kubeconfig`, `suite`, `namespaces`, `deployer`, `agent-image`"
     )]
     #[case::wrong_table("[clusters.prod]\n", "line 1: unknown field `clusters`, expected `cluster`")]
     #[case::wrong_type(
@@ -87,7 +82,7 @@ mod tests {
     )]
     #[case::no_toml("[cluster", "line 1: unclosed table, expected `]`")]
     fn mistakes_are_named_with_their_line(#[case] text: &str, #[case] expected: &str) {
-        assert_eq!(parse(text).unwrap_err().to_string(), expected);
+        assert_eq!(parse::<File>(text).unwrap_err().to_string(), expected);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! JUnit: a suite for each chapter, a case for each scenario.
 //!
-//! Allowed is a failure, inconclusive an error, not applicable skipped. The cells are the case's text: JUnit has no level
+//! Allowed is a failure, inconclusive an error, waived and not applicable are skipped. The cells are the case's text: JUnit has no level
 //! below a case. junit-report writes no properties, so what the run was is each suite's system-out.
 use anyhow::Context;
 use harness::record::{Cell, Outcome, Record, Run};
@@ -59,11 +59,14 @@ fn case(record: &Record) -> TestCase {
         }
         Outcome::Inconclusive { why } => TestCaseBuilder::error(&id, time, "Inconclusive", &line(why)),
         Outcome::NotApplicable { why } => TestCaseBuilder::skipped_with_cause(&id, "NotApplicable", &line(why)),
+        Outcome::Waived { reason, owner, until, .. } => {
+            TestCaseBuilder::skipped_with_cause(&id, "Waived", &line(&format!("until {until} by {owner}: {reason}")))
+        }
     };
     match record.outcome {
         Outcome::Allowed { .. } | Outcome::Inconclusive { .. } => case.set_trace(&text),
         // A success has no text of its own, and few readers show that of a skipped case.
-        Outcome::Denied { .. } | Outcome::NotApplicable { .. } => case.set_system_out(&text),
+        Outcome::Denied { .. } | Outcome::Waived { .. } | Outcome::NotApplicable { .. } => case.set_system_out(&text),
     };
     let mut case = case.set_classname(&legal(chapter(record))).build();
     case.time = time;
@@ -98,6 +101,9 @@ fn told(outcome: &Outcome) -> String {
             format!("  denied by {guard}\n  evidence: {evidence}\n  control: {control}\n")
         }
         Outcome::Allowed { evidence } => format!("  allowed\n  evidence: {evidence}\n"),
+        Outcome::Waived { evidence, reason, owner, until } => {
+            format!("  waived until {until} by {owner}\n  reason: {reason}\n  evidence: {evidence}\n")
+        }
         Outcome::Inconclusive { why } => format!("  inconclusive: {why}\n"),
         Outcome::NotApplicable { why } => format!("  not applicable: {why}\n"),
     }

@@ -1,5 +1,5 @@
 //! What a person watching the run reads: a line for each scenario, and one at the end.
-use harness::record::{Cell, Outcome, Record, Run, Totals};
+use harness::record::{Cell, Outcome, Record, Run, Totals, WaiverState};
 
 /// More bad cells than this are only in `run.json`.
 const CELLS_SHOWN: usize = 10;
@@ -24,8 +24,29 @@ pub fn line(record: &Record, colors: bool) -> String {
 
 /// The run in one sentence.
 pub fn summary(run: &Run) -> String {
-    let Totals { passed, failed, inconclusive, skipped } = run.totals();
-    format!("{passed} denied, {failed} allowed, {inconclusive} inconclusive, {skipped} not applicable")
+    let Totals { passed, failed, inconclusive, waived, not_applicable } = run.totals();
+    format!(
+        "{passed} denied, {failed} allowed, {inconclusive} inconclusive, {waived} waived, {not_applicable} not applicable"
+    )
+}
+
+/// What there is to say of waivers: one that can go, has expired or covers nothing is a line; one that is used is none.
+pub fn waivers(run: &Run) -> Vec<String> {
+    let lines = run.waivers.iter().filter_map(|waiver| {
+        let why = match waiver.state {
+            WaiverState::Used => return None,
+            WaiverState::CanGo => "can go: what it covers is denied by now",
+            WaiverState::Expired => "has expired: what it covered is a failure again",
+            WaiverState::Unused => "covers nothing that ran",
+        };
+        Some(format!(
+            "the waiver for {} until {} ({}) {why}",
+            words(&waiver.scenario),
+            waiver.until,
+            words(&waiver.owner)
+        ))
+    });
+    lines.collect()
 }
 
 /// The word, and its colour's number.
@@ -33,6 +54,7 @@ fn status(outcome: &Outcome) -> (&'static str, u8) {
     match outcome {
         Outcome::Denied { .. } => ("denied", 32),
         Outcome::Allowed { .. } => ("allowed", 31),
+        Outcome::Waived { .. } => ("waived", 36),
         Outcome::Inconclusive { .. } => ("inconclusive", 33),
         Outcome::NotApplicable { .. } => ("not applicable", 2),
     }
@@ -69,6 +91,11 @@ fn below(record: &Record) -> Vec<String> {
         Outcome::Allowed { evidence: said } | Outcome::Inconclusive { why: said } if record.cells.is_empty() => {
             return vec![words(said)];
         }
+        // A waived scenario has no worse cells than waived ones: each is told with who answers for it.
+        Outcome::Waived { .. } => {
+            let waived = record.cells.iter().filter(|cell| matches!(cell.outcome, Outcome::Waived { .. }));
+            return waived.take(CELLS_SHOWN).map(bad_cell).collect();
+        }
         _ => (
             record.cells.iter().filter(|cell| matches!(cell.outcome, Outcome::Allowed { .. })),
             record.cells.iter().filter(|cell| matches!(cell.outcome, Outcome::Inconclusive { .. })),
@@ -86,6 +113,9 @@ fn bad_cell(cell: &Cell) -> String {
     let said = match &cell.outcome {
         Outcome::Denied { evidence, .. } | Outcome::Allowed { evidence } => evidence,
         Outcome::Inconclusive { why } | Outcome::NotApplicable { why } => why,
+        Outcome::Waived { evidence, reason, owner, until } => {
+            &format!("until {until}, {owner} answers for it ({reason}): {evidence}")
+        }
     };
     format!("{}: {}: {}", status(&cell.outcome).0, words(&cell.name), words(said))
 }

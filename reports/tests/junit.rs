@@ -38,7 +38,13 @@ fn a_chapter_is_a_suite_with_its_counts() {
         .collect();
     assert_eq!(
         counts,
-        [("pod_security", 2, 0, 0, 2), ("network", 1, 1, 0, 1), ("metadata", 1, 0, 1, 1), ("addons", 1, 0, 0, 1),]
+        [
+            ("pod_security", 2, 0, 0, 2),
+            ("network", 1, 1, 0, 1),
+            ("metadata", 1, 0, 1, 1),
+            ("addons", 1, 0, 0, 1),
+            ("images", 1, 0, 0, 1)
+        ]
     );
     let network = &report.test_suites[1];
     assert_eq!(network.timestamp.map(|time| time.to_rfc3339()), Some("2026-11-24T10:00:01.750+00:00".into()));
@@ -104,6 +110,16 @@ fn what_does_not_apply_is_skipped_with_its_reason() {
         panic!("it was not skipped")
     };
     assert_eq!(message.as_ref().map(|message| message.as_str()), Some("no nodes"));
+}
+
+#[test]
+fn what_is_waived_is_skipped_with_who_answers_for_it() {
+    let report = read_back(&sample::run());
+    let TestCaseStatus::Skipped { message, .. } = &case(&report, "images/tag-refused").status else {
+        panic!("it was not skipped")
+    };
+    let expected = "until 2027-01-31 by team-a: the images move to digests with release 12";
+    assert_eq!(message.as_ref().map(|message| message.as_str()), Some(expected));
 }
 
 #[rstest]

@@ -10,6 +10,7 @@ use sample::{allowed, cell, denied, inconclusive, record};
 fn each_outcome() {
     let run = sample::run();
     let mut lines: Vec<_> = run.scenarios.iter().map(|record| terminal::line(record, false)).collect();
+    lines.extend(terminal::waivers(&run));
     lines.push(terminal::summary(&run));
     insta::assert_snapshot!(lines.join("\n"));
 }

@@ -1,7 +1,7 @@
 //! A run to write reports of.
 #![allow(dead_code, reason = "each test target uses its part")]
 
-use harness::record::{Cell, ClusterFacts, NodeFacts, Outcome, Record, Run};
+use harness::record::{Cell, ClusterFacts, NodeFacts, Outcome, Record, Run, WaiverRecord, WaiverState};
 use harness::scenario::{Guard, Impact, Scope, Severity};
 
 pub fn denied(guard: Guard, evidence: &str) -> Outcome {
@@ -18,6 +18,26 @@ pub fn allowed(evidence: &str) -> Outcome {
 
 pub fn inconclusive(why: &str) -> Outcome {
     Outcome::Inconclusive { why: why.into() }
+}
+
+pub fn waived(evidence: &str) -> Outcome {
+    Outcome::Waived {
+        evidence: evidence.into(),
+        reason: "the images move to digests with release 12".into(),
+        owner: "team-a".into(),
+        until: "2027-01-31".into(),
+    }
+}
+
+fn waiver(scenario: &str, state: WaiverState) -> WaiverRecord {
+    WaiverRecord {
+        scenario: scenario.into(),
+        cells: Vec::new(),
+        reason: "the images move to digests with release 12".into(),
+        owner: "team-a".into(),
+        until: "2027-01-31".into(),
+        state,
+    }
 }
 
 pub fn not_applicable(why: &str) -> Outcome {
@@ -82,6 +102,14 @@ pub fn run() -> Run {
     );
     let addon =
         record("addons/tiller-unreachable", not_applicable("the cluster has no namespace in scope"), Vec::new());
+    let tags = record(
+        "images/tag-refused",
+        waived("admitted (dry run)"),
+        vec![
+            cell("tenant-a", waived("admitted (dry run)"), None),
+            cell("tenant-b", denied(Guard::AdmissionPolicy, "denied request: a tag"), Some(3)),
+        ],
+    );
     let runs_as = record(
         "pod_security/host-network",
         denied(Guard::PodSecurity, refusal),
@@ -102,6 +130,12 @@ pub fn run() -> Run {
         },
         probes: Vec::new(),
         peak_memory_kib: None,
-        scenarios: vec![privileged, isolated, metadata, addon, runs_as],
+        waivers: vec![
+            waiver("images/*", WaiverState::Used),
+            waiver("rbac/*", WaiverState::CanGo),
+            waiver("network/*", WaiverState::Expired),
+            waiver("nodes/*", WaiverState::Unused),
+        ],
+        scenarios: vec![privileged, isolated, metadata, addon, tags, runs_as],
     }
 }
