@@ -115,7 +115,42 @@ fn a_file_in_the_way_of_the_reports() {
 #[test]
 fn a_misspelt_key_in_conformance_toml() {
     let suite = Suite::new().file("conformance.toml", "[cluster.prod]\ncontext = \"c1\"\nnamespace = [\"a\"]\n");
-    assert_snapshot!(suite.run(&["--cluster", "prod"]).sentence(), @"error: [folder]/conformance.toml cannot be used: line 3: unknown field `namespace`, expected one of `context`, `kubeconfig`, `namespaces`, `deployer`, `agent-image`");
+    assert_snapshot!(suite.run(&["--cluster", "prod"]).sentence(), @"error: [folder]/conformance.toml cannot be used: line 3: unknown field `namespace`, expected one of `context`, `kubeconfig`, `suite`, `namespaces`, `deployer`, `agent-image`");
+}
+
+#[test]
+fn an_unknown_suite() {
+    assert_snapshot!(Suite::new().run(&["--cluster", "prod", "--suite", "prd"]).sentence(), @r#"error: unknown suite "prd": it is none of oke, prod, quick and no file; did you mean "prod"?"#);
+}
+
+#[test]
+fn an_unknown_suite_in_conformance_toml() {
+    let suite = Suite::new().file("conformance.toml", "[cluster.prod]\nsuite = \"nightly\"\n");
+    assert_snapshot!(suite.run(&["--cluster", "prod"]).sentence(), @r#"error: unknown suite "nightly": it is none of oke, prod, quick and no file"#);
+}
+
+#[test]
+fn a_misspelt_scenario_in_a_suite() {
+    let text = "purpose = \"nights\"\nscenarios = [\"pod_security/privilegd\"]\nimpact = \"probe\"\n";
+    let suite = Suite::new().file("nightly.toml", text);
+    assert_snapshot!(suite.run(&["--cluster", "prod", "--suite", "nightly.toml"]).sentence(), @r#"error: suite [folder]/nightly.toml cannot be used: line 2: no scenario matches "pod_security/privilegd"; did you mean "pod_security/privileged"?"#);
+}
+
+#[test]
+fn a_suite_that_runs_none_of_what_is_asked_for() {
+    assert_snapshot!(Suite::new().run(&["quota", "--cluster", "prod", "--suite", "quick"]).sentence(), @"error: suite quick runs none of the 1 scenarios that are asked for: name another with --suite");
+}
+
+#[test]
+fn a_waiver_that_nobody_answers_for() {
+    let text = "[[waiver]]\nscenario = \"images/tag-refused\"\nreason = \"later\"\nuntil = \"2027-01-31\"\n";
+    let suite = Suite::new().file("waivers.toml", text);
+    assert_snapshot!(suite.run(&["--cluster", "prod"]).sentence(), @"error: waivers file [folder]/waivers.toml cannot be used: the waiver of line 1: has no owner: say who answers for it");
+}
+
+#[test]
+fn a_waivers_file_that_is_not_there() {
+    assert_snapshot!(Suite::new().run(&["--cluster", "prod", "--waivers", "w.toml"]).sentence(), @"error: waivers file [folder]/w.toml cannot be used: No such file or directory (os error 2)");
 }
 
 #[test]
