@@ -57,12 +57,14 @@ fn conformance(cli: Cli, entries: Vec<Entry>) -> Result<ExitCode> {
         .map_err(|error| anyhow!("{error:#}; choose another with --report-dir"))?;
     let runtime = Runtime::new()?;
     let signals = signals::Watch::start(&runtime);
-    let (range, env) = runtime.block_on(async {
+    let reached = runtime.block_on(async {
         let cluster = cluster::reach(&cli, &settings, &signals).await?;
         let env = Env::open(&cli.cluster, cluster.connection, &settings, scenarios::LISTENING).await;
         let env = env.map(|env| Env { waivers, ..env });
         anyhow::Ok((cluster.range, env))
-    })?;
+    });
+    signals.stand_aside();
+    let (range, env) = reached?;
     let stays = range.is_none();
     let finished = env.and_then(|env| attempt_all(&cli, &suite, entries, env, stays, &runtime, &signals));
     // Whatever became of the run, a throw-away cluster goes.
@@ -105,8 +107,10 @@ fn attempt_all(
         (cli.test.clone(), |_| ())
     };
     let ran = catch_unwind(AssertUnwindSafe(|| harness::run::run(&test, entries, &env, runtime.handle(), suite, tell)));
+    signals.stand_aside();
     // A cluster that ends with the run takes everything with it.
     let swept = if stays { runtime.block_on(env.sandbox.sweep()) } else { Ok(()) };
+    signals.stand_aside();
     signals.release();
     let Ok((run, conclusion)) = ran else { bail!("the run crashed; what it had made was swept ({swept:?})") };
     let written = reports::write_all(&run, &cli.report_dir())?;

@@ -10,6 +10,7 @@ use crate::console::note;
 
 #[derive(Default)]
 struct Held {
+    interrupted: bool,
     env: Option<Arc<Env>>,
     range: Option<String>,
 }
@@ -28,8 +29,11 @@ impl Watch {
             let code =
                 tokio::select! { _ = hangup.recv() => 129, _ = interrupt.recv() => 130, _ = terminate.recv() => 143 };
             note("\ninterrupted: taking away what the run has made");
-            let Held { env, range } =
-                std::mem::take(&mut *watched.lock().unwrap_or_else(|poisoned| poisoned.into_inner()));
+            let (env, range) = {
+                let mut held = watched.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+                held.interrupted = true;
+                (held.env.take(), held.range.take())
+            };
             // A throw-away cluster takes everything with it.
             let ended = match (range, env) {
                 (Some(range), _) => Range::remove(&range).await.map_err(|error| format!("{error:#}")),
@@ -58,6 +62,15 @@ impl Watch {
     /// There is nothing left to sweep.
     pub fn release(&self) {
         self.held().env = None;
+    }
+
+    /// After a signal, whoever ends the run waits here for the process to end: what a half-swept run finds is not worth a word, and
+    /// its exit code would hide the signal's.
+    pub fn stand_aside(&self) {
+        let interrupted = || self.held().interrupted;
+        while interrupted() {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+        }
     }
 
     fn held(&self) -> std::sync::MutexGuard<'_, Held> {

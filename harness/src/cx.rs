@@ -1,6 +1,7 @@
 //! What a scenario is handed: the cell it runs for, and the words to attempt things with.
 use std::sync::Arc;
 
+use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::Pod;
 
 use crate::attempt::access::{Access, Ask};
@@ -117,6 +118,22 @@ impl Cx {
     /// Inconclusive where it does not run.
     pub async fn probe(&self, namespace: &str, node: &NodeFacts) -> Result<Arc<Probe>, NoVerdict> {
         self.env.probes.get(&self.env.sandbox, namespace, node).await.map_err(NoVerdict::Inconclusive)
+    }
+
+    /// The probes in `namespace`, one on each of [`Cx::hosts`], in their order.
+    ///
+    /// # Errors
+    /// Inconclusive where one does not run.
+    pub async fn probes(&self, namespace: &str) -> Result<Vec<Arc<Probe>>, NoVerdict> {
+        try_join_all(self.env.hosts.iter().map(|node| self.probe(namespace, node))).await
+    }
+
+    /// As [`Cx::probes`], in the run's own namespace: see [`Cx::outside_probe`].
+    ///
+    /// # Errors
+    /// Inconclusive where one does not run.
+    pub async fn outside_probes(&self) -> Result<Vec<Arc<Probe>>, NoVerdict> {
+        try_join_all(self.env.hosts.iter().map(|node| self.outside_probe(node))).await
     }
 
     /// A probe on `node` in the run's own namespace, which no policy of the cluster's users selects: where controls are tried from.

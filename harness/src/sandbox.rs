@@ -197,10 +197,10 @@ async fn sweep_runs(client: &Client, doomed: fn(&BTreeMap<String, String>) -> bo
 }
 
 async fn sweep(client: &Client, selector: &str, touched: Vec<String>, own: Vec<String>) -> Result<(), String> {
-    let deadline = Instant::now() + SWEEP_WITHIN;
+    let start = Instant::now();
     let params = ListParams::default().labels(selector);
     let mut last = String::new();
-    while Instant::now() < deadline {
+    while start.elapsed() < SWEEP_WITHIN {
         match timeout(ROUND_WITHIN, sweep_once(client, &params, &touched, &own)).await {
             Ok(Ok(0)) => return Ok(()),
             Ok(Ok(left)) => last = format!("{left} objects are still there"),
@@ -230,6 +230,7 @@ async fn sweep_once(client: &Client, params: &ListParams, touched: &[String], ow
         }
     });
     let mut left: usize = futures::future::try_join_all(rounds).await?.into_iter().sum();
+    // Marked in the first round, with the pods: the namespace controller waits five seconds before it looks, and by then they are gone.
     for name in own {
         if let Some(namespace) = namespaces.get_opt(name).await? {
             left += 1;

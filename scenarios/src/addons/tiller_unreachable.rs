@@ -4,6 +4,7 @@
 //! Attempted: from a probe in each namespace, a connection to Tiller's ports on everything that looks like one (by name, labels, image or
 //! port, in all namespaces) and on every node's own address. Expected: there is none, or nothing arrives. Control: where there is one, a
 //! probe that no policy selects reaches it; where there is none, such a probe reaches a listener of ours on the same port.
+use futures::try_join;
 use harness::attempt::reach::Path;
 use harness::cx::Cx;
 use harness::probe::batch::Verb;
@@ -32,7 +33,7 @@ async fn attempt(cx: &Cx) -> Attempted {
     let services = survey.services().await?;
     let pods: Vec<Pod> = survey.all().await?;
     let foreign: Vec<Pod> = pods.into_iter().filter(|pod| !pod.labels().contains_key(harness::sandbox::RUN)).collect();
-    let (inside, outside) = (cx.probe(cx.namespace()?, node).await?, cx.outside_probe(node).await?);
+    let (inside, outside) = try_join!(cx.probe(cx.namespace()?, node), cx.outside_probe(node))?;
     let tillers = candidates(&services, &foreign);
     if !tillers.is_empty() {
         let paths = |from| {

@@ -4,6 +4,7 @@
 //! Attempted: a TCP connection to port 80, and the instance document with the header that version 2 asks for, from a probe in each
 //! namespace on a node of each pool. Expected: no connection. An HTTP error is not a denial: whoever hears one has got there.
 //! Control: a probe on the same node that no policy selects gets the document, with status 200, at the same moment.
+use futures::try_join;
 use harness::attempt::reach::Path;
 use harness::cx::Cx;
 use harness::probe::batch::Verb;
@@ -29,7 +30,7 @@ const DOCUMENT: Verb = Verb::Http { to: ENDPOINT, port: 80, path: "/opc/v2/insta
 
 async fn attempt(cx: &Cx) -> Attempted {
     let node = cx.node()?;
-    let (inside, outside) = (cx.probe(cx.namespace()?, node).await?, cx.outside_probe(node).await?);
+    let (inside, outside) = try_join!(cx.probe(cx.namespace()?, node), cx.outside_probe(node))?;
     let to = "the metadata service";
     let control = Path::new(&outside, DOCUMENT, to).answering(200);
     cx.reach(vec![Path::new(&inside, CONNECT, to), Path::new(&inside, DOCUMENT, to)]).stopped_by(Guard::Network).while_open(vec![control]).await

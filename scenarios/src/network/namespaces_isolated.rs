@@ -4,6 +4,7 @@
 //! Attempted: TCP and UDP from a probe in one namespace to the probes of another, on its own node and across nodes, for every ordered
 //! pair. Expected: nothing arrives. Control: each listener answers a connection from its own pod, and the same ports answer between
 //! probes on the same nodes that no policy selects, at the same moment.
+use futures::try_join;
 use harness::attempt::reach::Path;
 use harness::cx::Cx;
 use harness::probe::Probe;
@@ -27,15 +28,14 @@ pub const SCENARIO: Scenario = Scenario {
 
 async fn attempt(cx: &Cx) -> Attempted {
     let (from, to) = (cx.namespace()?, cx.other_namespace()?);
-    let here = cx.node()?;
-    let (attacker, neighbour) = (cx.probe(from, here).await?, cx.outside_probe(here).await?);
+    let (attacker, neighbour) = (cx.probe(from, cx.node()?), cx.outside_probe(cx.node()?));
+    let (attacker, neighbour, targets, open) = try_join!(attacker, neighbour, cx.probes(to), cx.outside_probes())?;
     let (mut attempts, mut controls) = (Vec::new(), Vec::new());
-    for node in cx.hosts() {
-        let (target, open) = (cx.probe(to, node).await?, cx.outside_probe(node).await?);
+    for (target, open) in targets.iter().zip(&open) {
         for verb in [tcp, udp] {
-            attempts.push(Path::new(&attacker, verb(&target), format!("{target}")));
-            controls.push(Path::new(&target, verb(&target), "itself"));
-            controls.push(Path::new(&neighbour, verb(&open), format!("{open}")));
+            attempts.push(Path::new(&attacker, verb(target), format!("{target}")));
+            controls.push(Path::new(target, verb(target), "itself"));
+            controls.push(Path::new(&neighbour, verb(open), format!("{open}")));
         }
     }
     cx.reach(attempts).stopped_by(Guard::Network).while_open(controls).await
