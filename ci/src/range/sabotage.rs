@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
@@ -16,6 +17,7 @@ use super::manifests::{data_dir, fill};
 use super::names::Names;
 
 const READY_SECONDS: u32 = 30;
+const POLICIES_TAKEN_UP_AFTER: Duration = Duration::from_secs(3);
 
 /// A sabotage as it lies in the tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +69,7 @@ impl Sabotage {
             let made = kubectl.apply(&manifests).await.with_context(context)?;
             kubectl.wait_for(&made, READY_SECONDS).await.with_context(context)?;
         }
+        self.taken_up().await;
         Ok(())
     }
 
@@ -74,6 +77,7 @@ impl Sabotage {
     pub(crate) async fn undo(&self, kubectl: &Kubectl, names: &Names) -> Result<()> {
         let context = || format!("sabotage `{}` cannot be undone", self.name);
         let hardened = hardening::apply(kubectl, names).await.with_context(context)?;
+        self.taken_up().await;
         let Some(text) = &self.apply else {
             return Ok(());
         };
@@ -85,6 +89,15 @@ impl Sabotage {
             }
         }
         Ok(())
+    }
+
+    /// Waits until the API server judges by what has changed: admission policies it takes up once a second only (apiserver,
+    /// admission/plugin/policy/generic), and nothing that could be watched tells when.
+    async fn taken_up(&self) {
+        let deleted = self.delete.iter().map(|deletion| deletion.object.as_str());
+        if deleted.chain(self.apply.as_deref()).any(|text| text.to_lowercase().contains("validatingadmissionpolicy")) {
+            tokio::time::sleep(POLICIES_TAKEN_UP_AFTER).await;
+        }
     }
 
     async fn fill(&self, kubectl: &Kubectl, names: &Names, text: &str) -> Result<String> {
