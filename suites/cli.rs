@@ -31,6 +31,10 @@ pub struct Cli {
     #[arg(long, value_name = "FILE")]
     pub waivers: Option<PathBuf>,
 
+    /// Say what the run would do to the cluster and which rights it lacks, and stop: nothing is attempted, nothing is made.
+    #[arg(long)]
+    pub plan: bool,
+
     /// Where the reports go; target/conformance of this workspace where nothing is said.
     #[arg(long, value_name = "FOLDER")]
     pub report_dir: Option<PathBuf>,

@@ -3,6 +3,7 @@
 mod cli;
 mod cluster;
 mod console;
+mod plan;
 mod selection;
 mod signals;
 mod whereabouts;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 
 use anyhow::{Result, anyhow, bail};
 use harness::env::Env;
+use harness::preflight::Plan;
 use harness::record::{Outcome, Record, Run, Totals};
 use harness::scenario::{Entry, Impact};
 use tokio::runtime::Runtime;
@@ -84,6 +86,14 @@ fn attempt_all(
     runtime: &Runtime,
     signals: &signals::Watch,
 ) -> Result<ExitCode> {
+    let preflight =
+        runtime.block_on(Plan::of(&env, &entries)).map_err(|why| anyhow!("cluster {}: {why}", cli.cluster))?;
+    if cli.plan {
+        for line in plan::lines(&preflight, &env, suite) {
+            say(line);
+        }
+        return Ok(ExitCode::SUCCESS);
+    }
     if entries.iter().any(|entry| entry.scenario.impact >= Impact::Probe) {
         runtime.block_on(env.may_make_namespaces())?;
     }
@@ -97,6 +107,9 @@ fn attempt_all(
         facts.version,
         facts.namespaces.len()
     ));
+    if let Some(lacking) = plan::lacking(&preflight.missing) {
+        say(lacking);
+    }
     let env = Arc::new(env);
     signals.guard(env.clone());
     // libtest's own printing knows neither guards nor cells: ours replaces it, unless one of its formats is asked for.

@@ -36,12 +36,11 @@ fn table() -> String {
     let mut by_item: BTreeMap<G, Vec<String>> = BTreeMap::new();
     for entry in &entries {
         let file = entry.id.replace('-', "_");
-        let impact = serde_json::to_value(entry.scenario.impact).unwrap_or_default();
         let scenario = format!(
             "[{}](scenarios/src/{file}.rs) | {} | {} |",
             entry.id,
             entry.scenario.title,
-            impact.as_str().unwrap_or_default()
+            entry.scenario.impact.name()
         );
         for item in entry.scenario.guidance {
             by_item.entry(*item).or_default().push(scenario.clone());

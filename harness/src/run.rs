@@ -158,7 +158,7 @@ fn worst(cells: &[Cell]) -> Outcome {
     })
 }
 
-fn cells(scope: Scope, env: &Env) -> Vec<(String, Place)> {
+pub(crate) fn cells(scope: Scope, env: &Env) -> Vec<(String, Place)> {
     let namespaces = &env.facts.namespaces;
     match scope {
         Scope::Cluster => vec![("cluster".into(), Place::default())],

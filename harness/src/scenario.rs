@@ -146,6 +146,18 @@ pub enum Impact {
     Intrusive,
 }
 
+impl Impact {
+    /// As suites spell it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Observe => "observe",
+            Self::DryRun => "dry-run",
+            Self::Probe => "probe",
+            Self::Intrusive => "intrusive",
+        }
+    }
+}
+
 /// How much an `Allowed` matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
