@@ -123,6 +123,19 @@ fn a_credential_that_may_only_read() {
 
 #[test]
 #[ignore = "needs a range; .ci/run sets OKE_CONFORMANCE_RANGE"]
+fn a_plan_names_the_rights_that_are_missing_and_makes_nothing() {
+    let before = everything();
+    let reader = Account::with("bad-input-reader", "get,list,watch");
+    let ended = start(&reader.suite(), &["--suite", "oke", "--plan"]).end(A_RUN);
+    drop(reader);
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{}", ended.stdout);
+    let last = ended.stdout.lines().last().unwrap_or_default();
+    assert_snapshot!(last, @"the credential may not create serviceaccounts/token, create pods, create namespaces, delete namespaces, create configmaps, deletecollection configmaps, create resourcequotas, deletecollection pods, create pods/exec cluster-wide: what needs it will be inconclusive");
+    assert_eq!(everything(), before);
+}
+
+#[test]
+#[ignore = "needs a range; .ci/run sets OKE_CONFORMANCE_RANGE"]
 fn a_credential_that_may_not_even_read() {
     let stranger = Account::with("bad-input-stranger", "watch");
     let ended = start(&stranger.suite(), &[]).end(A_RUN);
