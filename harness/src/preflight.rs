@@ -121,25 +121,9 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::{G, Scenario, Scope, Severity};
-    use crate::verdict::NoVerdict;
+    use crate::scenario::Scenario;
+    use crate::scenario::sample::{OBSERVES, PROBES, TRIES};
     use rstest::rstest;
-
-    const fn scenario(impact: Impact) -> Scenario {
-        Scenario {
-            title: "t",
-            guidance: &[G(1, 1)],
-            also: &[],
-            severity: Severity::Low,
-            impact,
-            scope: Scope::Cluster,
-            run: |_| Box::pin(async { Err(NoVerdict::inconclusive("never run")) }),
-        }
-    }
-
-    static OBSERVES: Scenario = scenario(Impact::Observe);
-    static TRIES: Scenario = scenario(Impact::DryRun);
-    static PROBES: Scenario = scenario(Impact::Probe);
 
     #[rstest]
     #[case::observe(&OBSERVES, ("list", "", "services"), true)]

@@ -185,3 +185,26 @@ pub enum Scope {
     /// Each namespace in scope on each node pool.
     EachNamespaceOnEachPool,
 }
+
+/// Scenarios for the tests of what selects and plans them: never run.
+#[cfg(test)]
+pub(crate) mod sample {
+    use super::{G, Impact, Scenario, Scope, Severity};
+    use crate::verdict::NoVerdict;
+
+    pub(crate) static OBSERVES: Scenario = of(Impact::Observe);
+    pub(crate) static TRIES: Scenario = of(Impact::DryRun);
+    pub(crate) static PROBES: Scenario = of(Impact::Probe);
+
+    const fn of(impact: Impact) -> Scenario {
+        Scenario {
+            title: "t",
+            guidance: &[G(1, 1)],
+            also: &[],
+            severity: Severity::Low,
+            impact,
+            scope: Scope::Cluster,
+            run: |_| Box::pin(async { Err(NoVerdict::inconclusive("never run")) }),
+        }
+    }
+}

@@ -57,24 +57,8 @@ impl Suite {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::{G, Scenario, Scope, Severity};
-    use crate::verdict::NoVerdict;
+    use crate::scenario::sample::{OBSERVES, PROBES};
     use rstest::rstest;
-
-    const fn scenario(impact: Impact) -> Scenario {
-        Scenario {
-            title: "t",
-            guidance: &[G(1, 1)],
-            also: &[],
-            severity: Severity::Low,
-            impact,
-            scope: Scope::Cluster,
-            run: |_| Box::pin(async { Err(NoVerdict::inconclusive("never run")) }),
-        }
-    }
-
-    static OBSERVES: Scenario = scenario(Impact::Observe);
-    static PROBES: Scenario = scenario(Impact::Probe);
 
     fn entries() -> Vec<Entry> {
         vec![
