@@ -27,6 +27,7 @@ mod manifests;
 mod names;
 mod network;
 mod owner;
+mod pod_routes;
 mod remains;
 mod sabotage;
 mod steps;

@@ -11,7 +11,7 @@ use super::names::Names;
 use super::owner::Owner;
 use super::steps::Steps;
 use super::unfinished::Unfinished;
-use super::{Plan, containers, fence, hardening, kubeadm, kubeconfig, network, remains};
+use super::{Plan, containers, fence, hardening, kubeadm, kubeconfig, network, pod_routes, remains};
 
 /// What the containers are made of.
 pub(crate) struct Images {
@@ -55,7 +55,8 @@ pub(crate) async fn run(
             steps.step("network plug-in and DNS applied", kubeadm::apply_add_ons(&layout.control_plane)),
             steps.step("workers joined", join_workers(names, &layout, &kubectl)),
         )?;
-        steps.step("nodes and DNS ready", until_ready(&kubectl)).await
+        steps.step("nodes and DNS ready", until_ready(&kubectl)).await?;
+        steps.step("pods routed between nodes", pod_routes::until_there(&layout, &kubectl)).await
     };
     try_join!(initialised, joined).map(drop)
 }
