@@ -102,7 +102,7 @@ impl Sandbox {
         let namespace: Namespace = serde_json::from_value(namespace).map_err(|error| error.to_string())?;
         self.open()?;
         self.own.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(name.clone());
-        let made = Api::<Namespace>::all(self.client.clone()).create(&PostParams::default(), &namespace).await;
+        let made = self.make_with(Api::all(self.client.clone()), &namespace).await;
         made.map_err(|error| format!("cannot make namespace {name}: {}", told(&error)))?;
         Ok(name)
     }
@@ -121,7 +121,23 @@ impl Sandbox {
     {
         self.open().map_err(|why| Error::Service(why.into()))?;
         self.touched.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(namespace.to_owned());
-        Api::<K>::namespaced(self.client.clone(), namespace).create(&PostParams::default(), object).await
+        self.make_with(Api::namespaced(self.client.clone(), namespace), object).await
+    }
+
+    /// Whoever asked for an object first may have been dropped before the answer came: what is there already and carries this run's
+    /// label is what was asked for.
+    async fn make_with<K>(&self, api: Api<K>, object: &K) -> Result<K, Error>
+    where
+        K: Resource<DynamicType = ()> + Clone + DeserializeOwned + serde::Serialize + Debug,
+    {
+        match api.create(&PostParams::default(), object).await {
+            Err(Error::Api(status)) if status.code == 409 && status.reason == "AlreadyExists" => {
+                let there = api.get(&object.name_any()).await?;
+                let ours = there.labels().get(RUN) == Some(&self.run);
+                if ours { Ok(there) } else { Err(Error::Api(status)) }
+            }
+            answered => answered,
+        }
     }
 
     fn open(&self) -> Result<(), String> {
