@@ -17,7 +17,7 @@ use anyhow::{Result, anyhow, bail};
 use harness::env::Env;
 use harness::preflight::Plan;
 use harness::record::{Outcome, Record, Run, Totals};
-use harness::scenario::{Entry, Impact};
+use harness::scenario::Entry;
 use tokio::runtime::Runtime;
 
 use cli::Cli;
@@ -94,9 +94,7 @@ fn attempt_all(
         }
         return Ok(ExitCode::SUCCESS);
     }
-    if entries.iter().any(|entry| entry.scenario.impact >= Impact::Probe) {
-        runtime.block_on(env.may_make_namespaces())?;
-    }
+    preflight.namespaces_can_be_made(&env)?;
     let facts = &env.facts;
     let pools = env.hosts.len();
     say(format!(

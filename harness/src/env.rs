@@ -1,8 +1,6 @@
 //! What all scenarios of a run share.
 use anyhow::{Context, Result, bail};
-use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
 use kube::Config;
-use kube::api::Api;
 
 use crate::attempt::quota::QuotaProof;
 use crate::cluster::connect::Connection;
@@ -96,35 +94,5 @@ impl Env {
             facts,
             hosts,
         })
-    }
-
-    /// Whether the run may make the namespaces that controls are tried from: found out before the first attempt.
-    ///
-    /// # Errors
-    /// One sentence that names the missing right.
-    pub async fn may_make_namespaces(&self) -> Result<()> {
-        let attributes = ResourceAttributes {
-            verb: Some("create".into()),
-            resource: Some("namespaces".into()),
-            ..ResourceAttributes::default()
-        };
-        let spec = SelfSubjectAccessReviewSpec {
-            resource_attributes: Some(attributes),
-            ..SelfSubjectAccessReviewSpec::default()
-        };
-        let review = SelfSubjectAccessReview { spec, ..SelfSubjectAccessReview::default() };
-        let review = Api::<SelfSubjectAccessReview>::all(self.operator.client.clone())
-            .create(&Default::default(), &review)
-            .await;
-        let review = review
-            .with_context(|| format!("cannot ask what {} may do in cluster {}", self.operator.name, self.facts.name))?;
-        if review.status.is_none_or(|status| !status.allowed) {
-            bail!(
-                "{} may not create namespaces in cluster {}, and the controls need one: grant it `create namespaces`, or select scenarios that need none",
-                self.operator.name,
-                self.facts.name
-            );
-        }
-        Ok(())
     }
 }

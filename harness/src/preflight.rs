@@ -2,6 +2,7 @@
 //!
 //! Rights are asked for one by one (SelfSubjectAccessReview). A list of rules would be shorter to ask for, but an authorizer outside
 //! RBAC, as OKE's IAM is one, need not list what it grants.
+use anyhow::bail;
 use futures::future::join_all;
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
 use kube::Client;
@@ -115,6 +116,21 @@ impl Plan {
             probes,
             without_probe: unfit.map(|node| format!("{} (pool {})", node.name, node.pool)).collect(),
         })
+    }
+
+    /// Whether the run may make the namespaces that its controls are tried from: without them it is not begun.
+    ///
+    /// # Errors
+    /// One sentence that names the missing right.
+    pub fn namespaces_can_be_made(&self, env: &Env) -> anyhow::Result<()> {
+        if self.missing.iter().any(|right| right == "create namespaces") {
+            bail!(
+                "{} may not create namespaces in cluster {}, and the controls need one: grant it `create namespaces`, or select scenarios that need none",
+                env.operator.name,
+                env.facts.name
+            );
+        }
+        Ok(())
     }
 }
 

@@ -23,11 +23,6 @@ impl Verdict {
     pub(crate) fn allowed(evidence: impl Into<String>) -> Self {
         Self { outcome: Outcome::Allowed { evidence: evidence.into() }, denied_after_ms: None }
     }
-
-    /// What became of it.
-    pub fn outcome(&self) -> &Outcome {
-        &self.outcome
-    }
 }
 
 /// What proved, moments apart, that the attempt could have worked. Only attempts make one.
