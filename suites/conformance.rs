@@ -17,6 +17,7 @@ use anyhow::{Result, anyhow, bail};
 use harness::env::Env;
 use harness::preflight::Plan;
 use harness::record::{Outcome, Record, Run, Totals};
+use harness::sandbox::sweep_expired;
 use harness::scenario::Entry;
 use tokio::runtime::Runtime;
 
@@ -61,7 +62,7 @@ fn conformance(cli: Cli, entries: Vec<Entry>) -> Result<ExitCode> {
     let signals = signals::Watch::start(&runtime);
     let reached = runtime.block_on(async {
         let cluster = cluster::reach(&cli, &settings, &signals).await?;
-        let env = Env::open(&cli.cluster, cluster.connection, &settings, scenarios::LISTENING).await;
+        let env = Env::open(&cli.cluster, cluster.connection, &settings, selection, scenarios::LISTENING).await;
         let env = env.map(|env| Env { waivers, ..env });
         anyhow::Ok((cluster.range, env))
     });
@@ -94,7 +95,14 @@ fn attempt_all(
         }
         return Ok(ExitCode::SUCCESS);
     }
-    preflight.namespaces_can_be_made(&env)?;
+    match preflight.cannot_sweep() {
+        Some(why) => env.sandbox.refuse(why),
+        None if preflight.makes() => {
+            let swept = runtime.block_on(sweep_expired(&env.personas.operator.client));
+            swept.map_err(|why| anyhow!("cluster {}: {why}", cli.cluster))?;
+        }
+        None => {}
+    }
     let facts = &env.facts;
     let pools = env.hosts.len();
     say(format!(
@@ -129,7 +137,7 @@ fn attempt_all(
         for path in written {
             say(format!("report: {}", path.display()));
         }
-        for line in reports::terminal::waivers(&run) {
+        for line in reports::terminal::waivers(&run).into_iter().chain(reports::terminal::allowances(&run)) {
             say(line);
         }
         say(format!("\n{}", closing_line(&run)));

@@ -1,37 +1,78 @@
 //! `--plan`: what a run would do, for whoever has to allow it.
+use harness::cluster::traffic::IN_FLIGHT;
 use harness::env::Env;
-use harness::preflight::Plan;
+use harness::preflight::{Plan, Planned};
+use harness::record::NodeFacts;
+use harness::rights::Right;
 
 /// The plan, line by line.
 pub fn lines(plan: &Plan, env: &Env, suite: &str) -> Vec<String> {
-    let facts = &env.facts;
-    let mut lines = vec![
-        format!("suite {suite} against {} ({}, {}), as {}", facts.name, facts.server, facts.version, env.operator.name),
-        format!("namespaces in scope: {}", facts.namespaces.join(", ")),
-    ];
-    for node in &env.hosts {
-        lines.push(format!("pool {}: probes on {} ({}, {})", node.pool, node.name, node.architecture, node.runtime));
-    }
-    if !plan.without_probe.is_empty() {
-        lines.push(format!("no probe can be placed on {}", plan.without_probe.join(", ")));
-    }
+    let mut lines = cluster(env, suite);
     lines.push(String::new());
-    for (id, impact, cells) in &plan.scenarios {
+    for Planned { id, impact, cells, foreseen } in &plan.scenarios {
         let cells = if *cells == 1 { "1 cell".to_owned() } else { format!("{cells} cells") };
-        lines.push(format!("{id:<36}  {:<9}  {cells}", impact.name()));
+        let line = format!("{id:<36}  {:<9}  {cells:<9}  {}", impact.name(), foreseen.as_deref().unwrap_or_default());
+        lines.push(line.trim_end().to_owned());
     }
     lines.push(String::new());
-    lines.push(match plan.probes {
-        0 => "it would make no object".to_owned(),
-        probes => format!("it would make up to {probes} probe pods and two namespaces, and take them away again"),
+    lines.push(match (plan.cannot_sweep(), plan.probes) {
+        (Some(why), _) => format!("it would make no object: {why}"),
+        (None, 0) => "it would make no object".to_owned(),
+        (None, probes) => {
+            format!(
+                "it would make up to {probes} probe pods, two namespaces and a priority class, and take them away again"
+            )
+        }
     });
+    lines
+        .push(format!("it would send up to {} requests to the API server, at most {IN_FLIGHT} at once", plan.requests));
     lines.push(lacking(&plan.missing).unwrap_or_else(|| "the credential has every right that it needs".into()));
     lines
 }
 
+/// What the cluster is.
+fn cluster(env: &Env, suite: &str) -> Vec<String> {
+    let facts = &env.facts;
+    let operator = &env.personas.operator.name;
+    let mut lines =
+        vec![format!("suite {suite} against {} ({}, {}), as {operator}", facts.name, facts.server, facts.version)];
+    let namespaces = facts.namespaces.iter().map(|name| match facts.pod_security.get(name) {
+        Some(level) => format!("{name} ({level})"),
+        None => format!("{name} (no Pod Security label)"),
+    });
+    lines.push(format!("namespaces in scope: {}", namespaces.collect::<Vec<_>>().join(", ")));
+    let plugins = facts.network_plugins.iter();
+    let named = plugins.clone().map(|plugin| plugin.name.as_str()).collect::<Vec<_>>().join(", ");
+    lines.push(match (named.as_str(), plugins.clone().any(|plugin| plugin.enforces)) {
+        ("", _) => "network plug-in: none that is known here".to_owned(),
+        (named, true) => format!("network plug-in: {named}"),
+        (named, false) => format!("network plug-in: {named}, which does not enforce NetworkPolicy"),
+    });
+    if !facts.policy_engines.is_empty() {
+        lines.push(format!("policy engine: {}", facts.policy_engines.join(", ")));
+    }
+    for node in &env.hosts {
+        lines.push(format!("pool {}: probes on {} ({}, {})", node.pool, node.name, node.architecture, node.runtime));
+    }
+    let unfit = facts.nodes.iter().filter_map(|node| Some(unfit(node, node.without_probe.as_ref()?)));
+    let unfit: Vec<String> = unfit.collect();
+    if !unfit.is_empty() {
+        lines.push(format!("no probe can be placed on {}", unfit.join(", ")));
+    }
+    lines
+}
+
+fn unfit(node: &NodeFacts, why: &str) -> String {
+    if node.pool == node.name {
+        format!("{} ({why})", node.name)
+    } else {
+        format!("{} of pool {} ({why})", node.name, node.pool)
+    }
+}
+
 /// What a run cannot do for lack of rights; `None` where it can do everything.
-pub fn lacking(missing: &[String]) -> Option<String> {
-    let what = missing.join(", ");
+pub fn lacking(missing: &[Right]) -> Option<String> {
+    let what = missing.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     (!missing.is_empty())
         .then(|| format!("the credential may not {what} cluster-wide: what needs it will be inconclusive"))
 }

@@ -4,6 +4,7 @@
 pub mod access;
 pub mod admission;
 pub mod api;
+pub mod ask;
 pub mod denial;
 pub mod quota;
 pub mod reach;

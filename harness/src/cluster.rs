@@ -2,6 +2,10 @@
 mod client;
 pub mod connect;
 mod credential;
+pub mod discovery;
 pub mod facts;
+pub mod inventory;
 mod kubeconfig;
 pub mod persona;
+pub mod plugins;
+pub mod traffic;

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::Pod;
 
-use crate::attempt::access::{Access, Ask};
+use crate::attempt::access::Access;
 use crate::attempt::admission::Admission;
+use crate::attempt::ask::Ask;
 use crate::attempt::reach::{Path, Reach};
 use crate::attempt::survey::Survey;
 use crate::cluster::persona::Persona;
@@ -28,6 +29,8 @@ pub struct Place {
 /// One cell's context.
 pub struct Cx {
     pub(crate) env: Arc<Env>,
+    /// The scenario's id.
+    pub(crate) scenario: String,
     pub(crate) place: Place,
 }
 
@@ -93,23 +96,21 @@ impl Cx {
 
     /// The service account that deploys in `namespace`, or the operator where there is none.
     async fn deployer(&self, namespace: &str) -> Result<Persona, NoVerdict> {
-        let operator = &self.env.operator;
-        let Some(account) = &self.env.deployer else { return Ok(operator.clone()) };
-        let deployer = Persona::service_account(operator, &self.env.config, namespace, account).await?;
-        Ok(deployer.unwrap_or_else(|| operator.clone()))
+        let personas = &self.env.personas;
+        let deployer = personas.service_account(namespace, &self.env.deployer).await?;
+        Ok(deployer.unwrap_or_else(|| personas.operator.clone()))
     }
 
     /// Attempts `asks` as the service account `account` of [`Cx::namespace`].
     ///
     /// # Errors
     /// Inconclusive where that identity cannot be had.
-    pub async fn access_as(&self, account: &str, asks: Vec<Ask>) -> Result<Access, NoVerdict> {
+    pub async fn access_as(&self, account: &str, asks: Vec<Ask>) -> Result<Access<'_>, NoVerdict> {
         let namespace = self.namespace()?;
-        let operator = self.env.operator.clone();
-        let persona = Persona::service_account(&operator, &self.env.config, namespace, account).await?;
+        let persona = self.env.personas.service_account(namespace, account).await?;
         let persona = persona
             .ok_or_else(|| NoVerdict::not_applicable(format!("{namespace} has no service account {account}")))?;
-        Ok(Access { persona, operator, asks })
+        Ok(Access { persona, discovery: &self.env.discovery, asks })
     }
 
     /// The probe in `namespace` on `node`.
@@ -147,11 +148,11 @@ impl Cx {
 
     /// Attempts to get packets along `attempts`.
     pub fn reach(&self, attempts: Vec<Path>) -> Reach {
-        Reach { attempts }
+        Reach { attempts, enforcement: self.env.suite.thresholds.enforcement() }
     }
 
     /// Looks through the cluster's objects.
-    pub fn survey(&self) -> Survey {
-        Survey::new(self.env.operator.client.clone())
+    pub fn survey(&self) -> Survey<'_> {
+        Survey::new(&self.env, &self.scenario)
     }
 }

@@ -1,34 +1,44 @@
 //! What all scenarios of a run share.
-use anyhow::{Context, Result, bail};
-use kube::Config;
+use anyhow::{Result, bail};
 
 use crate::attempt::quota::QuotaProof;
 use crate::cluster::connect::Connection;
-use crate::cluster::facts;
-use crate::cluster::persona::Persona;
+use crate::cluster::discovery::Discovery;
+use crate::cluster::inventory::Inventory;
+use crate::cluster::persona::{Persona, Personas};
+use crate::cluster::traffic::Traffic;
+use crate::cluster::{facts, plugins};
+use crate::glob;
 use crate::probe::pod::Listening;
 use crate::probe::start::{AgentImage, Probes};
 use crate::record::{ClusterFacts, NodeFacts};
-use crate::sandbox::{self, Sandbox, told};
+use crate::sandbox::{Sandbox, told};
 use crate::settings::ClusterSettings;
+use crate::suite::Suite;
 use crate::waiver::Waivers;
 
 /// What all scenarios of a run share.
 pub struct Env {
-    /// The credential the run was started with.
-    pub operator: Persona,
-    /// What personas' clients are made from.
-    pub config: Config,
+    /// Who asks the API server.
+    pub personas: Personas,
+    /// What it serves.
+    pub discovery: Discovery,
+    /// What the cluster holds.
+    pub inventory: Inventory,
+    /// What the run sends.
+    pub traffic: Traffic,
     /// What the cluster is.
     pub facts: ClusterFacts,
-    /// One node of each pool that can host a probe.
+    /// One node of each pool in scope that can host a probe.
     pub hosts: Vec<NodeFacts>,
     /// What the run makes.
     pub sandbox: Sandbox,
     /// The agents.
     pub probes: Probes,
-    /// The service account that deploys in each namespace, where there is one.
-    pub deployer: Option<String>,
+    /// The service account that deploys in each namespace that has one of this name.
+    pub deployer: String,
+    /// Which scenarios run, and what is good enough.
+    pub suite: Suite,
     /// What is allowed for now, and who answers for it.
     pub waivers: Waivers,
     /// Whether quotas are enforced here at all, found once.
@@ -39,60 +49,90 @@ pub struct Env {
 const DEPLOYER: &str = "deployer";
 
 impl Env {
-    /// Finds out what the cluster is, and takes away what earlier runs left behind and nobody else will.
+    /// Finds out what the cluster is. Nothing is changed there yet.
     ///
     /// # Errors
-    /// One sentence: what cannot be read, and which right is missing.
+    /// One sentence: what cannot be read and which right is missing, or why nothing is in scope.
     pub async fn open(
         name: &str,
         connection: Connection,
         settings: &ClusterSettings,
+        suite: Suite,
         listening: Listening,
     ) -> Result<Self> {
-        let Connection { config, client, user } = connection;
-        let (version, nodes, namespaces, swept) = tokio::join!(
+        let Connection { server, client, anonymous, user, traffic } = connection;
+        let (discovery, inventory) = (Discovery::new(client.clone()), Inventory::new(client.clone()));
+        let (version, nodes, namespaces, groups, pods) = tokio::join!(
             client.apiserver_version(),
             facts::nodes(&client),
             facts::namespaces(&client, &settings.namespaces),
-            sandbox::sweep_expired(&client),
+            discovery.groups(),
+            inventory.pods(),
         );
         let may_not = |what: &str, error: &kube::Error| {
-            format!(
-                "{user} cannot {what} in cluster {name} ({}): grant it that, or use another credential",
-                told(error)
-            )
+            let why = told(error);
+            anyhow::anyhow!("{user} cannot {what} in cluster {name} ({why}): grant it that, or use another credential")
         };
-        let version = version.map_err(|error| anyhow::anyhow!(may_not("read the version", &error)))?;
-        let (nodes, raw) = nodes.map_err(|error| anyhow::anyhow!(may_not("list nodes", &error)))?;
-        let namespaces = namespaces.map_err(|error| anyhow::anyhow!(may_not("list namespaces", &error)))?;
-        if namespaces.is_empty() {
+        let version = version.map_err(|error| may_not("read the version", &error))?;
+        let (nodes, raw) = nodes.map_err(|error| may_not("list nodes", &error))?;
+        let mut pod_security = namespaces.map_err(|error| may_not("list namespaces", &error))?;
+        if pod_security.is_empty() {
             bail!(
                 "no namespace of cluster {name} is in scope: mend `namespaces` in its entry of conformance.toml, or create one"
             );
         }
-        swept.map_err(anyhow::Error::msg).with_context(|| format!("cluster {name}"))?;
-        let hosts = facts::one_per_pool(&nodes);
+        let all: Vec<String> = pod_security.keys().cloned().collect();
+        pod_security.retain(|namespace, _| suite.scope.has_namespace(namespace));
+        if pod_security.is_empty() {
+            let near = suite.scope.namespaces.first().map(|glob| glob::nearest(glob, all.iter().map(String::as_str)));
+            bail!(
+                "the suite's [scope] leaves no namespace of cluster {name}: mend `namespaces` or `except` there{}",
+                near.unwrap_or_default()
+            );
+        }
+        let mut hosts = facts::one_per_pool(&nodes);
+        if !hosts.is_empty() {
+            let pools: Vec<String> = hosts.iter().map(|host| host.pool.clone()).collect();
+            hosts.retain(|host| suite.scope.has_pool(&host.pool));
+            if hosts.is_empty() {
+                let pools = pools.join(", ");
+                bail!("the suite's [scope] leaves no node pool of cluster {name}: mend `pools` there; it has {pools}");
+            }
+        }
         let image = match &settings.agent_image {
             Some(reference) => Ok(AgentImage { reference: reference.clone(), pull: true }),
-            None => facts::agent_image(&client, &hosts, &raw).await,
+            None => facts::agent_image(&inventory, &hosts, &raw).await,
         };
         let facts = ClusterFacts {
             name: name.into(),
-            server: config.cluster_url.to_string(),
+            server,
             version: version.git_version,
             nodes,
-            namespaces,
+            namespaces: pod_security.keys().cloned().collect(),
+            // Whoever may not ask gets no answer: the plan says so, and what needs it is inconclusive by itself.
+            network_plugins: pods.map(|pods| plugins::network(&pods)).unwrap_or_default(),
+            policy_engines: groups.map(|groups| plugins::engines(&groups)).unwrap_or_default(),
+            pod_security: pod_security.into_iter().filter_map(|(name, level)| Some((name, level?))).collect(),
         };
+        let operator = Persona { name: format!("the operator ({user})"), client: client.clone(), bearer: None };
         Ok(Self {
             sandbox: Sandbox::new(client.clone(), &user),
-            probes: Probes::new(client.clone(), image, listening),
-            operator: Persona { name: format!("the operator ({user})"), client },
-            deployer: Some(settings.deployer.clone().unwrap_or_else(|| DEPLOYER.into())),
+            probes: Probes::new(client, image, listening),
+            personas: Personas::new(operator, anonymous),
+            discovery,
+            inventory,
+            traffic,
+            deployer: settings.deployer.clone().unwrap_or_else(|| DEPLOYER.into()),
+            suite,
             waivers: Waivers::default(),
             quota: QuotaProof::default(),
-            config,
             facts,
             hosts,
         })
+    }
+
+    /// The nodes in scope that can host a probe.
+    pub fn nodes(&self) -> impl Iterator<Item = &NodeFacts> {
+        self.facts.nodes.iter().filter(|node| node.hosts_probes() && self.suite.scope.has_pool(&node.pool))
     }
 }

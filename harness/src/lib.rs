@@ -10,6 +10,7 @@ pub mod glob;
 pub mod preflight;
 pub mod probe;
 pub mod record;
+pub mod rights;
 pub mod run;
 pub mod sandbox;
 pub mod scenario;

@@ -2,92 +2,86 @@
 //!
 //! Rights are asked for one by one (SelfSubjectAccessReview). A list of rules would be shorter to ask for, but an authorizer outside
 //! RBAC, as OKE's IAM is one, need not list what it grants.
-use anyhow::bail;
-use futures::future::join_all;
+use std::collections::BTreeSet;
+
+use futures::future::try_join_all;
 use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessReview, SelfSubjectAccessReviewSpec};
 use kube::Client;
 use kube::api::Api;
 
 use crate::env::Env;
+use crate::rights::{self, Of, Right};
 use crate::run::cells;
 use crate::sandbox::told;
-use crate::scenario::{Entry, Impact};
+use crate::scenario::{Entry, Impact, Scope};
 
-/// One right: verb, API group, resource (with its subresource).
-pub type Right = (&'static str, &'static str, &'static str);
+/// Requests that a probe costs: its carrier, its pod, the watch until it runs, and its execs.
+const OF_A_PROBE: usize = 8;
+/// Requests that a run costs before its first cell: who and what the cluster is, and what its discovery serves.
+const OF_A_RUN: usize = 40;
 
-/// What every run needs, whatever it runs.
-const ALWAYS: [Right; 5] = [
-    ("list", "", "nodes"),
-    ("list", "", "namespaces"),
-    ("list", "", "pods"),
-    ("list", "", "configmaps"),
-    ("create", "", "serviceaccounts/token"),
-];
-/// What surveys and dry runs need besides.
-const OBSERVE: [Right; 2] = [("list", "", "services"), ("list", "networking.k8s.io", "ingresses")];
-const DRY_RUN: [Right; 1] = [("create", "", "pods")];
-/// What a run with probes needs besides.
-const PROBE: [Right; 9] = [
-    ("create", "", "namespaces"),
-    ("delete", "", "namespaces"),
-    ("create", "", "configmaps"),
-    ("deletecollection", "", "configmaps"),
-    ("create", "", "resourcequotas"),
-    ("watch", "", "pods"),
-    ("deletecollection", "", "pods"),
-    ("create", "", "pods/exec"),
-    ("get", "", "pods/exec"),
-];
+/// One scenario of a plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Planned {
+    /// `chapter/name`.
+    pub id: String,
+    /// What it may do to the cluster.
+    pub impact: Impact,
+    /// How often it is repeated.
+    pub cells: usize,
+    /// Why it will be inconclusive or not applicable; none where nothing is known against it.
+    pub foreseen: Option<String>,
+}
 
 /// What a run would do, and what it lacks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Plan {
-    /// Rights that the credential has not, as `create pods/exec`.
-    pub missing: Vec<String>,
-    /// Scenario, impact and cells, in the catalogue's order.
-    pub scenarios: Vec<(String, Impact, usize)>,
+    /// Rights that the credential has not.
+    pub missing: Vec<Right>,
+    /// The scenarios, in the catalogue's order.
+    pub scenarios: Vec<Planned>,
     /// Probes that would run at the most.
     pub probes: usize,
-    /// Nodes that could not host one, with their pool.
-    pub without_probe: Vec<String>,
+    /// Requests that would be sent to the API server at the most, the sweep's apart.
+    pub requests: usize,
 }
 
-/// Which rights a run of `entries` needs.
-pub fn rights(entries: &[Entry]) -> Vec<Right> {
-    let highest = entries.iter().map(|entry| entry.scenario.impact).max();
-    let mut rights = ALWAYS.to_vec();
-    for (from, more) in [(Impact::Observe, OBSERVE.as_slice()), (Impact::DryRun, &DRY_RUN), (Impact::Probe, &PROBE)] {
-        if highest >= Some(from) {
-            rights.extend(more);
-        }
-    }
-    rights
+/// Which rights a run of `entries` needs, each once.
+pub fn rights(entries: &[Entry]) -> BTreeSet<Right> {
+    let of_scenarios = entries.iter().flat_map(|entry| entry.scenario.needs.iter().copied().flatten());
+    let sweep = if entries.iter().any(makes) { rights::SWEEP } else { &[] };
+    rights::SCOPE.iter().chain(of_scenarios).chain(sweep).copied().collect()
+}
+
+/// Whether a scenario makes objects, which must be swept.
+fn makes(entry: &Entry) -> bool {
+    entry.scenario.impact >= Impact::Probe
 }
 
 /// Which of `rights` the credential of `client` lacks, cluster-wide.
 ///
 /// # Errors
 /// Where the API server does not say.
-pub async fn missing(client: &Client, rights: &[Right]) -> Result<Vec<String>, String> {
-    let answers = join_all(rights.iter().map(|right| may(client, *right))).await;
-    let mut missing = Vec::new();
-    for ((verb, group, resource), may) in rights.iter().zip(answers) {
-        if !may? {
-            let group = if group.is_empty() { String::new() } else { format!(".{group}") };
-            missing.push(format!("{verb} {resource}{group}"));
-        }
-    }
-    Ok(missing)
+async fn missing(client: &Client, rights: &BTreeSet<Right>, deployer: &str) -> Result<Vec<Right>, String> {
+    let answers = try_join_all(rights.iter().map(|right| may(client, right, deployer))).await?;
+    Ok(rights.iter().zip(answers).filter(|(_, may)| !may).map(|(right, _)| *right).collect())
 }
 
-async fn may(client: &Client, (verb, group, resource): Right) -> Result<bool, String> {
-    let (resource, subresource) = resource.split_once('/').map_or((resource, None), |(whole, sub)| (whole, Some(sub)));
+async fn may(client: &Client, right: &Right, deployer: &str) -> Result<bool, String> {
+    let (resource, subresource) = match right.resource.split_once('/') {
+        Some((whole, part)) => (whole, Some(part)),
+        None => (right.resource, None),
+    };
     let attributes = ResourceAttributes {
-        verb: Some(verb.into()),
-        group: Some(group.into()),
+        verb: Some(right.verb.into()),
+        group: Some(right.group.into()),
         resource: Some(resource.into()),
         subresource: subresource.map(str::to_owned),
+        name: match right.of {
+            Of::Any => None,
+            Of::Default => Some("default".into()),
+            Of::Deployer => Some(deployer.into()),
+        },
         ..ResourceAttributes::default()
     };
     let spec = SelfSubjectAccessReviewSpec { resource_attributes: Some(attributes), ..Default::default() };
@@ -103,35 +97,63 @@ impl Plan {
     /// # Errors
     /// Where the API server does not say what the credential may do.
     pub async fn of(env: &Env, entries: &[Entry]) -> Result<Self, String> {
-        let scenarios = entries
+        let wanted = rights(entries);
+        let missing = missing(&env.personas.operator.client, &wanted, &env.deployer).await?;
+        let scenarios: Vec<Planned> = entries
             .iter()
-            .map(|entry| (entry.id.clone(), entry.scenario.impact, cells(entry.scenario.scope, env).len()));
-        let probing = entries.iter().any(|entry| entry.scenario.impact >= Impact::Probe);
+            .map(|entry| Planned {
+                id: entry.id.clone(),
+                impact: entry.scenario.impact,
+                cells: cells(entry.scenario.scope, env).len(),
+                foreseen: foreseen(env, entry, &missing),
+            })
+            .collect();
         // One in each namespace in scope on each pool, and as many in the run's own.
-        let probes = if probing { (env.facts.namespaces.len() + 1) * env.hosts.len() } else { 0 };
-        let unfit = env.facts.nodes.iter().filter(|node| !node.hosts_probes);
-        Ok(Self {
-            missing: missing(&env.operator.client, &rights(entries)).await?,
-            scenarios: scenarios.collect(),
-            probes,
-            without_probe: unfit.map(|node| format!("{} (pool {})", node.name, node.pool)).collect(),
+        let probes = if entries.iter().any(makes) { (env.facts.namespaces.len() + 1) * env.hosts.len() } else { 0 };
+        let of_cells = entries.iter().zip(&scenarios).map(|(entry, planned)| entry.scenario.requests * planned.cells);
+        let requests = of_cells.sum::<usize>() + probes * OF_A_PROBE + wanted.len() + OF_A_RUN;
+        Ok(Self { missing, scenarios, probes, requests })
+    }
+
+    /// Why the run must not make anything, where it could not take it away again.
+    pub fn cannot_sweep(&self) -> Option<String> {
+        let lacking: Vec<String> =
+            self.missing.iter().filter(|right| rights::SWEEP.contains(right)).map(ToString::to_string).collect();
+        (!lacking.is_empty()).then(|| {
+            format!(
+                "nothing is made that could not be taken away again, and this credential may not {}",
+                lacking.join(", ")
+            )
         })
     }
 
-    /// Whether the run may make the namespaces that its controls are tried from: without them it is not begun.
-    ///
-    /// # Errors
-    /// One sentence that names the missing right.
-    pub fn namespaces_can_be_made(&self, env: &Env) -> anyhow::Result<()> {
-        if self.missing.iter().any(|right| right == "create namespaces") {
-            bail!(
-                "{} may not create namespaces in cluster {}, and the controls need one: grant it `create namespaces`, or select scenarios that need none",
-                env.operator.name,
-                env.facts.name
-            );
-        }
-        Ok(())
+    /// Whether the run would make objects.
+    pub fn makes(&self) -> bool {
+        self.scenarios.iter().any(|planned| planned.impact >= Impact::Probe)
     }
+}
+
+fn foreseen(env: &Env, entry: &Entry, missing: &[Right]) -> Option<String> {
+    let sweep = if makes(entry) { rights::SWEEP } else { &[] };
+    let needs = entry.scenario.needs.iter().copied().flatten().chain(sweep);
+    let lacking: BTreeSet<&Right> = needs.filter(|right| missing.contains(right)).collect();
+    if !lacking.is_empty() {
+        let lacking = lacking.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        return Some(format!("inconclusive: the credential may not {lacking}"));
+    }
+    if cells(entry.scenario.scope, env).is_empty() {
+        let of = match entry.scenario.scope {
+            Scope::EachPair => "one namespace alone has no neighbour",
+            _ => "no node can host a probe",
+        };
+        return Some(format!("not applicable: {of}"));
+    }
+    if makes(entry) && env.hosts.is_empty() {
+        return Some("inconclusive: no node can host a probe".into());
+    }
+    let makes_pods =
+        entry.scenario.needs.iter().copied().flatten().any(|right| right.resource == "pods" && right.verb == "create");
+    env.probes.image().err().filter(|_| makes_pods).map(|why| format!("inconclusive: {why}"))
 }
 
 #[cfg(test)]
@@ -142,13 +164,22 @@ mod tests {
     use rstest::rstest;
 
     #[rstest]
-    #[case::observe(&OBSERVES, ("list", "", "services"), true)]
-    #[case::observe_makes_no_pods(&OBSERVES, ("create", "", "pods"), false)]
-    #[case::dry_run(&TRIES, ("create", "", "pods"), true)]
-    #[case::dry_run_makes_no_namespaces(&TRIES, ("create", "", "namespaces"), false)]
-    #[case::probe(&PROBES, ("create", "", "namespaces"), true)]
-    #[case::probe_observes_too(&PROBES, ("list", "", "services"), true)]
-    fn the_ceiling_decides(#[case] scenario: &'static Scenario, #[case] right: Right, #[case] expected: bool) {
-        assert_eq!(rights(&[Entry::new("a", "b", "", scenario)]).contains(&right), expected);
+    #[case::observe(&OBSERVES, "list services", true)]
+    #[case::observe_makes_no_pods(&OBSERVES, "create pods", false)]
+    #[case::dry_run(&TRIES, "create pods", true)]
+    #[case::dry_run_sweeps_nothing(&TRIES, "deletecollection pods", false)]
+    #[case::dry_run_in_the_deployers_name(&TRIES, "create serviceaccounts/token of the deployer", true)]
+    #[case::probe(&PROBES, "create namespaces", true)]
+    #[case::probe_is_swept(&PROBES, "deletecollection priorityclasses.scheduling.k8s.io", true)]
+    fn a_scenario_says_what_it_needs(#[case] scenario: &'static Scenario, #[case] right: &str, #[case] expected: bool) {
+        let rights = rights(&[Entry::new("a", "b", "", scenario)]);
+        assert_eq!(rights.iter().any(|needed| needed.to_string() == right), expected);
+    }
+
+    #[test]
+    fn what_cannot_be_swept_is_not_made() {
+        let lacking = |right: &Right| Plan { missing: vec![*right], ..Plan::default() }.cannot_sweep().is_some();
+        assert!(rights::SWEEP.iter().all(lacking));
+        assert!(!rights::SURVEY[..1].iter().any(lacking));
     }
 }

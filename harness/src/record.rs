@@ -1,6 +1,9 @@
 //! One run as data: what every report is written from.
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
+use crate::cluster::plugins::NetworkPlugin;
 use crate::scenario::{Guard, Impact, Scope, Severity};
 
 /// What became of an attempt, of a cell, or of a scenario (its worst cell).
@@ -102,6 +105,15 @@ pub struct ClusterFacts {
     pub nodes: Vec<NodeFacts>,
     /// The namespaces in scope.
     pub namespaces: Vec<String>,
+    /// Network plug-ins whose agents run on the nodes; none where the pods cannot be listed.
+    #[serde(default)]
+    pub network_plugins: Vec<NetworkPlugin>,
+    /// Policy engines whose kinds are served.
+    #[serde(default)]
+    pub policy_engines: Vec<String>,
+    /// By namespace in scope, the Pod Security Standard that its labels say is enforced; none where they say nothing.
+    #[serde(default)]
+    pub pod_security: BTreeMap<String, String>,
 }
 
 /// One node.
@@ -117,8 +129,16 @@ pub struct NodeFacts {
     pub runtime: String,
     /// Its addresses inside the network.
     pub addresses: Vec<String>,
-    /// Whether probes may be placed there (ready, schedulable, without a taint that keeps them out, not virtual).
-    pub hosts_probes: bool,
+    /// Why no probe can be placed there: not ready, unschedulable, tainted, virtual; none where one can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub without_probe: Option<String>,
+}
+
+impl NodeFacts {
+    /// Whether probes may be placed there.
+    pub fn hosts_probes(&self) -> bool {
+        self.without_probe.is_none()
+    }
 }
 
 /// One probe of the run.
@@ -163,6 +183,17 @@ pub struct WaiverRecord {
     pub state: WaiverState,
 }
 
+/// One entry of the suite's allow-lists.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AllowanceRecord {
+    /// Id or glob of the scenarios.
+    pub scenario: String,
+    /// Glob over names of findings.
+    pub name: String,
+    /// Whether the run found something that it names.
+    pub met: bool,
+}
+
 /// One run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
@@ -187,6 +218,12 @@ pub struct Run {
     /// The waivers that are about this cluster, in their file's order.
     #[serde(default)]
     pub waivers: Vec<WaiverRecord>,
+    /// What the suite allows to be found all the same.
+    #[serde(default)]
+    pub allowances: Vec<AllowanceRecord>,
+    /// Requests that the run sent to the API server until its last verdict, over all identities.
+    #[serde(default)]
+    pub requests: u64,
     /// Every scenario that was selected, in the catalogue's order; none is ever missing.
     pub scenarios: Vec<Record>,
 }

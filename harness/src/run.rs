@@ -11,7 +11,7 @@ use tokio::time::timeout;
 
 use crate::cx::{Cx, Place};
 use crate::env::Env;
-use crate::record::{Cell, Outcome, Record, Run};
+use crate::record::{Cell, NodeFacts, Outcome, Record, Run};
 use crate::scenario::{Entry, Scope};
 use crate::verdict::{NoVerdict, Verdict};
 
@@ -70,6 +70,8 @@ pub fn run(
         probes: env.probes.running(),
         peak_memory_kib: peak_memory_kib(),
         waivers: env.waivers.records(&env.facts.name),
+        allowances: env.suite.allowances(),
+        requests: env.traffic.sent(),
         scenarios: order.iter().filter_map(|id| records.remove(id)).collect(),
     };
     (run, conclusion)
@@ -97,11 +99,11 @@ async fn one(entry: &Entry, env: &Arc<Env>, limit: &Arc<Semaphore>, start: Insta
     let started_ms = start.elapsed().as_millis() as u64;
     let scenario = entry.scenario;
     let cells = cells(scenario.scope, env).into_iter().map(|(name, place)| {
-        let (shared, limit) = (env.clone(), limit.clone());
+        let (shared, limit, id) = (env.clone(), limit.clone(), entry.id.clone());
         let task = tokio::spawn(async move {
             let _permit = limit.acquire().await;
             let began = Instant::now();
-            let cx = Cx { env: shared, place };
+            let cx = Cx { env: shared, scenario: id, place };
             let verdict = match timeout(CELL_WITHIN, (scenario.run)(&cx)).await {
                 Ok(attempted) => attempted.unwrap_or_else(Verdict::from),
                 Err(_) => NoVerdict::inconclusive(format!("no verdict within {} s", CELL_WITHIN.as_secs())).into(),
@@ -166,6 +168,8 @@ pub(crate) fn cells(scope: Scope, env: &Env) -> Vec<(String, Place)> {
             .iter()
             .map(|namespace| (namespace.clone(), Place { namespace: Some(namespace.clone()), ..Place::default() }))
             .collect(),
+        Scope::EachNode => nodes(env.nodes(), |node| &node.name),
+        Scope::EachPool => nodes(env.hosts.iter(), |node| &node.pool),
         Scope::EachPair => pairs(namespaces)
             .map(|(from, to)| {
                 (
@@ -183,6 +187,10 @@ pub(crate) fn cells(scope: Scope, env: &Env) -> Vec<(String, Place)> {
             })
             .collect(),
     }
+}
+
+fn nodes<'a>(nodes: impl Iterator<Item = &'a NodeFacts>, name: fn(&NodeFacts) -> &str) -> Vec<(String, Place)> {
+    nodes.map(|node| (name(node).to_owned(), Place { node: Some(node.clone()), ..Place::default() })).collect()
 }
 
 fn pairs(names: &[String]) -> impl Iterator<Item = (&String, &String)> {

@@ -5,14 +5,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Debug;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod};
+use k8s_openapi::api::scheduling::v1::PriorityClass;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::api::{Api, DeleteParams, ListParams, PostParams};
-use kube::core::NamespaceResourceScope;
+use kube::core::{NamespaceResourceScope, ObjectMeta};
 use kube::{Client, Error, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -43,9 +44,11 @@ pub struct Sandbox {
     annotations: BTreeMap<String, String>,
     outside: OnceCell<String>,
     quota: OnceCell<String>,
+    priority: OnceCell<String>,
     touched: Mutex<BTreeSet<String>>,
-    own: Mutex<BTreeSet<String>>,
+    begun: AtomicBool,
     closed: AtomicBool,
+    refusal: OnceLock<String>,
 }
 
 impl Sandbox {
@@ -61,9 +64,11 @@ impl Sandbox {
             annotations: [(EXPIRES.to_owned(), expires.to_string()), (OWNER.to_owned(), owner.to_owned())].into(),
             outside: OnceCell::new(),
             quota: OnceCell::new(),
+            priority: OnceCell::new(),
             touched: Mutex::default(),
-            own: Mutex::default(),
+            begun: AtomicBool::new(false),
             closed: AtomicBool::new(false),
+            refusal: OnceLock::new(),
         }
     }
 
@@ -94,6 +99,27 @@ impl Sandbox {
         self.quota.get_or_try_init(|| self.make_namespace("-quota")).await.map(String::as_str)
     }
 
+    /// The run's own priority, below everybody's: a probe gives way to any pod that finds no room, and itself takes nobody's; nor does a
+    /// cluster grow for its sake (the cluster autoscaler does not count what is below -10).
+    ///
+    /// # Errors
+    /// A sentence where it cannot be made.
+    pub async fn priority(&self) -> Result<&str, String> {
+        let made = self.priority.get_or_try_init(|| async {
+            let name = format!("oke-conformance-{}", self.run);
+            let class = json!({
+                "metadata": { "name": name, "labels": self.labels(), "annotations": self.annotations },
+                "value": i32::MIN, "preemptionPolicy": "Never", "description": "probes of a conformance run",
+            });
+            let class: PriorityClass = serde_json::from_value(class).map_err(|error| error.to_string())?;
+            self.open()?;
+            let made = self.make_with(Api::all(self.client.clone()), &class).await;
+            made.map_err(|error| format!("cannot make priority class {name}: {}", told(&error)))?;
+            Ok(name)
+        });
+        made.await.map(String::as_str)
+    }
+
     async fn make_namespace(&self, suffix: &str) -> Result<String, String> {
         let name = format!("oke-conformance-{}{suffix}", self.run);
         let mut labels = self.labels();
@@ -101,7 +127,6 @@ impl Sandbox {
         let namespace = json!({ "metadata": { "name": name, "labels": labels, "annotations": self.annotations } });
         let namespace: Namespace = serde_json::from_value(namespace).map_err(|error| error.to_string())?;
         self.open()?;
-        self.own.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(name.clone());
         let made = self.make_with(Api::all(self.client.clone()), &namespace).await;
         made.map_err(|error| format!("cannot make namespace {name}: {}", told(&error)))?;
         Ok(name)
@@ -132,16 +157,27 @@ impl Sandbox {
     {
         match api.create(&PostParams::default(), object).await {
             Err(Error::Api(status)) if status.code == 409 && status.reason == "AlreadyExists" => {
-                let there = api.get(&object.name_any()).await?;
-                let ours = there.labels().get(RUN) == Some(&self.run);
-                if ours { Ok(there) } else { Err(Error::Api(status)) }
+                // Listed, not read: whoever sweeps may list, and needs no other right for this.
+                let ours = ListParams::default()
+                    .labels(&format!("{RUN}={}", self.run))
+                    .fields(&format!("metadata.name={}", object.name_any()));
+                api.list(&ours).await?.items.pop().ok_or(Error::Api(status))
             }
             answered => answered,
         }
     }
 
     fn open(&self) -> Result<(), String> {
+        if let Some(why) = self.refusal.get() {
+            return Err(why.clone());
+        }
+        self.begun.store(true, Ordering::SeqCst);
         if self.closed.load(Ordering::SeqCst) { Err("the run is ending".into()) } else { Ok(()) }
+    }
+
+    /// From here on nothing is made, and whoever needs an object hears `why`.
+    pub fn refuse(&self, why: String) {
+        let _ = self.refusal.set(why);
     }
 
     /// Takes away everything the run has made and waits until it is gone. Nothing can be made afterwards.
@@ -150,10 +186,12 @@ impl Sandbox {
     /// Names what is left, and how to take it away by hand.
     pub async fn sweep(&self) -> Result<(), String> {
         self.closed.store(true, Ordering::SeqCst);
+        // Whoever made nothing need not have the right to look for it.
+        if !self.begun.load(Ordering::SeqCst) {
+            return Ok(());
+        }
         let touched = self.touched.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
-        let own = self.own.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
-        sweep(&self.client, &format!("{RUN}={}", self.run), touched.into_iter().collect(), own.into_iter().collect())
-            .await
+        sweep(&self.client, &self.run, &touched).await
     }
 }
 
@@ -183,41 +221,40 @@ fn expired(annotations: &BTreeMap<String, String>) -> bool {
 
 async fn sweep_runs(client: &Client, doomed: fn(&BTreeMap<String, String>) -> bool) -> Result<usize, String> {
     let labelled = ListParams::default().labels(RUN);
-    let (namespaces, pods, carriers) = tokio::join!(
+    let (namespaces, pods, carriers, classes) = tokio::join!(
         async { Api::<Namespace>::all(client.clone()).list_metadata(&labelled).await },
         async { Api::<Pod>::all(client.clone()).list_metadata(&labelled).await },
         async { Api::<ConfigMap>::all(client.clone()).list_metadata(&labelled).await },
+        async { Api::<PriorityClass>::all(client.clone()).list_metadata(&labelled).await },
     );
     let cannot = |error: Error| format!("cannot look for leftovers of earlier runs: {}", told(&error));
-    let mut runs: BTreeMap<String, (BTreeSet<String>, BTreeSet<String>)> = BTreeMap::new();
-    for namespace in namespaces.map_err(cannot)?.items.iter().filter(|object| doomed(object.annotations())) {
-        if let Some(run) = namespace.labels().get(RUN) {
-            runs.entry(run.clone()).or_default().1.insert(namespace.name_any());
+    let mut left: Vec<ObjectMeta> = Vec::new();
+    left.extend(namespaces.map_err(cannot)?.items.into_iter().map(|object| object.metadata));
+    left.extend(pods.map_err(cannot)?.items.into_iter().map(|object| object.metadata));
+    left.extend(carriers.map_err(cannot)?.items.into_iter().map(|object| object.metadata));
+    left.extend(classes.map_err(cannot)?.items.into_iter().map(|object| object.metadata));
+    let mut runs: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for object in left {
+        if !doomed(&object.annotations.unwrap_or_default()) {
+            continue;
+        }
+        if let Some(run) = object.labels.unwrap_or_default().remove(RUN) {
+            runs.entry(run).or_default().extend(object.namespace);
         }
     }
-    let pods = pods.map_err(cannot)?.items.into_iter().map(|object| object.metadata);
-    let carriers = carriers.map_err(cannot)?.items.into_iter().map(|object| object.metadata);
-    for object in pods.chain(carriers) {
-        let run = object.labels.as_ref().and_then(|labels| labels.get(RUN)).cloned();
-        if let (Some(run), Some(namespace), true) =
-            (run, object.namespace, doomed(&object.annotations.unwrap_or_default()))
-        {
-            runs.entry(run).or_default().0.insert(namespace);
-        }
+    for (run, touched) in &runs {
+        sweep(client, run, touched).await?;
     }
-    let count = runs.len();
-    for (run, (touched, own)) in runs {
-        sweep(client, &format!("{RUN}={run}"), touched.into_iter().collect(), own.into_iter().collect()).await?;
-    }
-    Ok(count)
+    Ok(runs.len())
 }
 
-async fn sweep(client: &Client, selector: &str, touched: Vec<String>, own: Vec<String>) -> Result<(), String> {
+async fn sweep(client: &Client, run: &str, touched: &BTreeSet<String>) -> Result<(), String> {
     let start = Instant::now();
-    let params = ListParams::default().labels(selector);
+    let selector = format!("{RUN}={run}");
+    let params = ListParams::default().labels(&selector);
     let mut last = String::new();
     while start.elapsed() < SWEEP_WITHIN {
-        match timeout(ROUND_WITHIN, sweep_once(client, &params, &touched, &own)).await {
+        match timeout(ROUND_WITHIN, sweep_once(client, &params, touched)).await {
             Ok(Ok(0)) => return Ok(()),
             Ok(Ok(left)) => last = format!("{left} objects are still there"),
             Ok(Err(error)) => last = told(&error),
@@ -232,9 +269,10 @@ async fn sweep(client: &Client, selector: &str, touched: Vec<String>, own: Vec<S
 }
 
 /// Deletes, then counts what is left: a creation that was under way when the run ended shows up in a later round.
-async fn sweep_once(client: &Client, params: &ListParams, touched: &[String], own: &[String]) -> Result<usize, Error> {
+async fn sweep_once(client: &Client, params: &ListParams, touched: &BTreeSet<String>) -> Result<usize, Error> {
     let at_once = DeleteParams::default().grace_period(1);
     let namespaces: Api<Namespace> = Api::all(client.clone());
+    let classes: Api<PriorityClass> = Api::all(client.clone());
     let rounds = touched.iter().map(|namespace| {
         let (params, at_once) = (params.clone(), at_once.clone());
         let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
@@ -247,14 +285,13 @@ async fn sweep_once(client: &Client, params: &ListParams, touched: &[String], ow
     });
     let mut left: usize = futures::future::try_join_all(rounds).await?.into_iter().sum();
     // Marked in the first round, with the pods: the namespace controller waits five seconds before it looks, and by then they are gone.
-    for name in own {
-        if let Some(namespace) = namespaces.get_opt(name).await? {
-            left += 1;
-            if namespace.metadata.deletion_timestamp.is_none() {
-                let _ = namespaces.delete(name, &DeleteParams::default()).await?;
-            }
+    for namespace in namespaces.list_metadata(params).await?.items {
+        left += 1;
+        if namespace.metadata.deletion_timestamp.is_none() {
+            let _ = namespaces.delete(&namespace.name_any(), &DeleteParams::default()).await?;
         }
     }
+    left += clear(&classes, params, &DeleteParams::default()).await?;
     Ok(left)
 }
 

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use serde::{Deserialize, Serialize};
 
 use crate::cx::Cx;
+use crate::rights::Right;
 use crate::verdict::Attempted;
 
 /// An item of the guidance: chapter and number, as `G(3, 4)`.
@@ -35,6 +36,10 @@ pub struct Scenario {
     pub impact: Impact,
     /// What it is repeated for.
     pub scope: Scope,
+    /// Rights that the run's own credential needs for it: see [`crate::rights`].
+    pub needs: &'static [&'static [Right]],
+    /// Requests to the API server that one cell makes at the most, probes' own apart; `--plan` adds them up.
+    pub requests: usize,
     /// The attempt itself.
     pub run: Attempt,
 }
@@ -180,6 +185,10 @@ pub enum Scope {
     Cluster,
     /// Each namespace in scope.
     EachNamespace,
+    /// Each node that can host a probe.
+    EachNode,
+    /// Each node pool that can host one.
+    EachPool,
     /// Each ordered pair of namespaces in scope.
     EachPair,
     /// Each namespace in scope on each node pool.
@@ -189,14 +198,15 @@ pub enum Scope {
 /// Scenarios for the tests of what selects and plans them: never run.
 #[cfg(test)]
 pub(crate) mod sample {
-    use super::{G, Impact, Scenario, Scope, Severity};
+    use super::{G, Impact, Right, Scenario, Scope, Severity};
+    use crate::rights;
     use crate::verdict::NoVerdict;
 
-    pub(crate) static OBSERVES: Scenario = of(Impact::Observe);
-    pub(crate) static TRIES: Scenario = of(Impact::DryRun);
-    pub(crate) static PROBES: Scenario = of(Impact::Probe);
+    pub(crate) static OBSERVES: Scenario = of(Impact::Observe, &[rights::SURVEY]);
+    pub(crate) static TRIES: Scenario = of(Impact::DryRun, &[rights::AS_DEPLOYER]);
+    pub(crate) static PROBES: Scenario = of(Impact::Probe, &[rights::PROBES]);
 
-    const fn of(impact: Impact) -> Scenario {
+    const fn of(impact: Impact, needs: &'static [&'static [Right]]) -> Scenario {
         Scenario {
             title: "t",
             guidance: &[G(1, 1)],
@@ -204,6 +214,8 @@ pub(crate) mod sample {
             severity: Severity::Low,
             impact,
             scope: Scope::Cluster,
+            needs,
+            requests: 2,
             run: |_| Box::pin(async { Err(NoVerdict::inconclusive("never run")) }),
         }
     }

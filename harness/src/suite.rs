@@ -1,13 +1,18 @@
-//! `suites/*.toml`: which scenarios run, and how far they may go.
+//! `suites/*.toml`: which scenarios run, how far they may go, on what part of the cluster, and what is good enough.
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
 use anyhow::{Result, bail};
 use serde::Deserialize;
 
 use crate::glob;
+use crate::record::AllowanceRecord;
 use crate::scenario::{Entry, Impact};
 use crate::toml_file;
 
 /// A suite as its file has it.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Suite {
     /// What it is for, in one sentence.
@@ -19,6 +24,96 @@ pub struct Suite {
     pub except: Vec<String>,
     /// The ceiling: scenarios that would do more to the cluster than this do not run.
     pub impact: Impact,
+    /// What part of the cluster is tried.
+    #[serde(default)]
+    pub scope: Part,
+    /// What is good enough.
+    #[serde(default)]
+    pub thresholds: Thresholds,
+    /// By scenario, what may be found all the same.
+    #[serde(default)]
+    allow: BTreeMap<String, Vec<Allowance>>,
+}
+
+/// Part of a cluster, by globs; everything that conformance.toml leaves in scope where nothing is said.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Part {
+    /// Namespaces.
+    pub namespaces: Vec<String>,
+    /// Namespaces that are left out, although `namespaces` names them.
+    pub except: Vec<String>,
+    /// Node pools.
+    pub pools: Vec<String>,
+}
+
+impl Part {
+    /// Whether this namespace is a part of it.
+    pub fn has_namespace(&self, name: &str) -> bool {
+        named(&self.namespaces, name) && !self.except.iter().any(|pattern| glob::matches(pattern, name))
+    }
+
+    /// Whether this node pool is a part of it.
+    pub fn has_pool(&self, name: &str) -> bool {
+        named(&self.pools, name)
+    }
+}
+
+fn named(globs: &[String], name: &str) -> bool {
+    globs.is_empty() || globs.iter().any(|pattern| glob::matches(pattern, name))
+}
+
+/// Where a number decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Thresholds {
+    /// How long after a pod runs a path from it that must be closed may still be open, in milliseconds: enforcement takes a moment to
+    /// reach a new pod. A path that is open later is a failure.
+    pub enforcement_ms: u64,
+}
+
+impl Default for Thresholds {
+    fn default() -> Self {
+        Self { enforcement_ms: 5000 }
+    }
+}
+
+impl Thresholds {
+    pub(crate) fn enforcement(self) -> Duration {
+        Duration::from_millis(self.enforcement_ms)
+    }
+}
+
+/// A glob over names of findings, and whether a run has met one.
+#[derive(Debug, Deserialize)]
+#[serde(from = "String")]
+struct Allowance {
+    name: String,
+    met: AtomicBool,
+}
+
+impl From<String> for Allowance {
+    fn from(name: String) -> Self {
+        Self { name, met: AtomicBool::new(false) }
+    }
+}
+
+/// What one scenario may find all the same.
+#[derive(Clone, Copy, Debug)]
+pub struct Allowed<'a>(&'a Suite, &'a str);
+
+impl Allowed<'_> {
+    /// Whether `finding` is on the allow-list.
+    pub(crate) fn names(&self, finding: &str) -> bool {
+        let Self(suite, scenario) = self;
+        let lists =
+            suite.allow.iter().filter(|(pattern, _)| glob::matches(pattern, scenario)).flat_map(|(_, list)| list);
+        let mut naming = lists.filter(|allowance| glob::matches(&allowance.name, finding));
+        naming.next().is_some_and(|allowance| {
+            allowance.met.store(true, Ordering::Relaxed);
+            true
+        })
+    }
 }
 
 impl Suite {
@@ -31,9 +126,10 @@ impl Suite {
         if suite.scenarios.is_empty() {
             bail!("`scenarios` names none: a suite that runs nothing proves nothing");
         }
-        for pattern in suite.scenarios.iter().chain(&suite.except) {
+        for pattern in suite.scenarios.iter().chain(&suite.except).chain(suite.allow.keys()) {
             if !entries.iter().any(|entry| glob::matches(pattern, &entry.id)) {
-                let line = toml_file::line_of(text, text.find(&format!("\"{pattern}\"")).unwrap_or_default());
+                let at = text.find(&format!("\"{pattern}\"")).or_else(|| text.find(pattern.as_str()));
+                let line = toml_file::line_of(text, at.unwrap_or_default());
                 bail!(
                     "line {line}: no scenario matches {pattern:?}{}",
                     glob::nearest(pattern, entries.iter().map(|entry| entry.id.as_str()))
@@ -41,6 +137,23 @@ impl Suite {
             }
         }
         Ok(suite)
+    }
+
+    /// What `scenario` may find all the same.
+    pub fn allowed<'a>(&'a self, scenario: &'a str) -> Allowed<'a> {
+        Allowed(self, scenario)
+    }
+
+    /// What became of each entry of the allow-lists, in the file's alphabetical order.
+    pub fn allowances(&self) -> Vec<AllowanceRecord> {
+        let entries = self.allow.iter().flat_map(|(scenario, list)| list.iter().map(move |entry| (scenario, entry)));
+        entries
+            .map(|(scenario, entry)| AllowanceRecord {
+                scenario: scenario.clone(),
+                name: entry.name.clone(),
+                met: entry.met.load(Ordering::Relaxed),
+            })
+            .collect()
     }
 
     /// The entries that this suite runs, in the catalogue's order.
@@ -94,11 +207,31 @@ mod tests {
     )]
     #[case::unknown_key(
         "scenarios = [\"*\"]\nimpct = \"probe\"",
-        "line 3: unknown field `impct`, expected one of `purpose`, `scenarios`, `except`, `impact`"
+        "line 3: unknown field `impct`, expected one of `purpose`, `scenarios`, `except`, `impact`, `scope`, `thresholds`, `allow`"
     )]
     #[case::unknown_impact(
         "scenarios = [\"*\"]\nimpact = \"gentle\"",
         "line 3: unknown variant `gentle`, expected one of `observe`, `dry-run`, `probe`, `intrusive`"
+    )]
+    #[case::unknown_key_of_scope(
+        "scenarios = [\"*\"]\nimpact = \"probe\"\n[scope]\nnamespace = []",
+        "line 5: unknown field `namespace`, expected one of `namespaces`, `except`, `pools`"
+    )]
+    #[case::unknown_threshold(
+        "scenarios = [\"*\"]\nimpact = \"probe\"\n[thresholds]\nenforcement = 1",
+        "line 5: unknown field `enforcement`, expected `enforcement-ms`"
+    )]
+    #[case::threshold_below_zero(
+        "scenarios = [\"*\"]\nimpact = \"probe\"\n[thresholds]\nenforcement-ms = -1",
+        "line 5: invalid value: integer `-1`, expected u64"
+    )]
+    #[case::allow_list_of_no_scenario(
+        "scenarios = [\"*\"]\nimpact = \"probe\"\n[allow]\n\"network/egres\" = [\"a\"]",
+        "line 5: no scenario matches \"network/egres\"; did you mean \"network/egress\"?"
+    )]
+    #[case::allow_list_of_no_list(
+        "scenarios = [\"*\"]\nimpact = \"probe\"\n[allow]\n\"network/egress\" = true",
+        "line 5: invalid type: boolean `true`, expected a sequence"
     )]
     #[case::no_impact("scenarios = [\"*\"]", "line 1: missing field `impact`")]
     #[case::no_scenarios(
@@ -108,5 +241,35 @@ mod tests {
     fn mistakes_are_named(#[case] text: &str, #[case] expected: &str) {
         let told = Suite::parse(&format!("purpose = \"p\"\n{text}"), &entries()).unwrap_err().to_string();
         assert_eq!(told, expected);
+    }
+
+    fn suite(text: &str) -> Suite {
+        Suite::parse(&format!("purpose = \"p\"\nscenarios = [\"*\"]\nimpact = \"probe\"\n{text}"), &entries()).unwrap()
+    }
+
+    #[rstest]
+    #[case::everything("", "tenant-a", true)]
+    #[case::named("[scope]\nnamespaces = [\"tenant-*\"]", "tenant-a", true)]
+    #[case::not_named("[scope]\nnamespaces = [\"tenant-*\"]", "default", false)]
+    #[case::left_out("[scope]\nexcept = [\"tenant-*\"]", "tenant-a", false)]
+    fn a_part_of_the_cluster(#[case] text: &str, #[case] namespace: &str, #[case] expected: bool) {
+        assert_eq!(suite(text).scope.has_namespace(namespace), expected);
+    }
+
+    #[test]
+    fn an_allow_list_is_one_scenarios_and_tells_what_it_never_met() {
+        let suite = suite("[allow]\n\"network/egress\" = [\"service ops/*\", \"service old/*\"]");
+        let names = |scenario: &str, finding: &str| suite.allowed(scenario).names(finding);
+        assert!(names("network/egress", "service ops/a"));
+        assert!(!names("network/egress", "service dev/a"));
+        assert!(!names("network/isolated", "service ops/a"));
+        let met: Vec<(String, bool)> = suite.allowances().into_iter().map(|entry| (entry.name, entry.met)).collect();
+        assert_eq!(met, [("service ops/*".into(), true), ("service old/*".into(), false)]);
+    }
+
+    #[test]
+    fn what_is_good_enough_where_nothing_is_said() {
+        assert_eq!(suite("").thresholds.enforcement_ms, 5000);
+        assert_eq!(suite("[thresholds]\nenforcement-ms = 1").thresholds.enforcement_ms, 1);
     }
 }

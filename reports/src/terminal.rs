@@ -49,6 +49,15 @@ pub fn waivers(run: &Run) -> Vec<String> {
     lines.collect()
 }
 
+/// A line for each entry of the suite's allow-lists that nothing was found for: it is a typo, or it can go.
+pub fn allowances(run: &Run) -> Vec<String> {
+    let idle = run.allowances.iter().filter(|entry| !entry.met);
+    idle.map(|entry| {
+        format!("the suite allows {:?} in {}, and no such thing was found", words(&entry.name), words(&entry.scenario))
+    })
+    .collect()
+}
+
 /// The word, and its colour's number.
 fn status(outcome: &Outcome) -> (&'static str, u8) {
     match outcome {

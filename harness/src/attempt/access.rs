@@ -1,13 +1,11 @@
 //! Asking the API server for things that an identity must not get.
-//!
-//! Reads are real, writes are dry runs or aim at a name that does not exist: what an authorizer lets through ends in a 404
-//! or a 422 and changes nothing.
 use futures::StreamExt;
 use futures::stream;
-use http::Request;
 
 use crate::attempt::api::{self, Reply};
+use crate::attempt::ask::Ask;
 use crate::attempt::denial::guard_of;
+use crate::cluster::discovery::Discovery;
 use crate::cluster::persona::Persona;
 use crate::scenario::Guard;
 use crate::verdict::{Attempted, Control, NoVerdict, Verdict};
@@ -15,89 +13,25 @@ use crate::verdict::{Attempted, Control, NoVerdict, Verdict};
 /// Requests of one identity that are under way at once: far below what API priority and fairness queues.
 const AT_ONCE: usize = 8;
 
-/// One thing asked of the API server.
-#[derive(Clone, Debug)]
-pub struct Ask {
-    /// `list secrets`: verb and resource, for the reader.
-    pub what: String,
-    /// HTTP method.
-    pub method: &'static str,
-    /// Path with query.
-    pub path: String,
-    /// Body; empty for none.
-    pub body: serde_json::Value,
-    /// `Content-Type` of the body.
-    pub content_type: &'static str,
-    /// `Impersonate-User`, where the ask is to become somebody else.
-    pub impersonate: Option<&'static str>,
-}
-
-impl Ask {
-    /// A read.
-    pub fn get(what: impl Into<String>, path: impl Into<String>) -> Self {
-        Self::new(what, "GET", path, serde_json::Value::Null)
-    }
-
-    /// A creation, as a dry run.
-    pub fn create(what: impl Into<String>, path: impl Into<String>, body: serde_json::Value) -> Self {
-        Self::new(what, "POST", format!("{}?dryRun=All", path.into()), body)
-    }
-
-    /// A deletion, as a dry run.
-    pub fn delete(what: impl Into<String>, path: impl Into<String>) -> Self {
-        Self::new(what, "DELETE", format!("{}?dryRun=All", path.into()), serde_json::Value::Null)
-    }
-
-    /// A merge patch, as a dry run.
-    pub fn patch(what: impl Into<String>, path: impl Into<String>, body: serde_json::Value) -> Self {
-        let ask = Self::new(what, "PATCH", format!("{}?dryRun=All", path.into()), body);
-        Self { content_type: "application/merge-patch+json", ..ask }
-    }
-
-    /// The same ask in the name of `user`.
-    pub fn impersonating(self, user: &'static str) -> Self {
-        Self { impersonate: Some(user), ..self }
-    }
-
-    fn new(what: impl Into<String>, method: &'static str, path: impl Into<String>, body: serde_json::Value) -> Self {
-        Self { what: what.into(), method, path: path.into(), body, content_type: "application/json", impersonate: None }
-    }
-
-    fn request(&self) -> Result<Request<Vec<u8>>, NoVerdict> {
-        let mut request = Request::builder().method(self.method).uri(&self.path);
-        let mut body = Vec::new();
-        if !self.body.is_null() {
-            request = request.header("Content-Type", self.content_type);
-            body = self.body.to_string().into_bytes();
-        }
-        if let Some(user) = self.impersonate {
-            request = request.header("Impersonate-User", user);
-        }
-        request
-            .body(body)
-            .map_err(|error| NoVerdict::inconclusive(format!("cannot build the request to {}: {error}", self.what)))
-    }
-}
-
 /// Asks that an identity must not be granted.
 #[must_use = "name the expected guards with `refused_by`"]
-pub struct Access {
+pub struct Access<'a> {
     pub(crate) persona: Persona,
-    pub(crate) operator: Persona,
+    pub(crate) discovery: &'a Discovery,
     pub(crate) asks: Vec<Ask>,
 }
 
-impl Access {
+impl<'a> Access<'a> {
     /// The guards whose refusal counts.
-    pub fn refused_by(self, guards: &'static [Guard]) -> Guarded {
+    pub fn refused_by(self, guards: &'static [Guard]) -> Guarded<'a> {
         Guarded { access: self, guards }
     }
 }
 
 /// ... with its guards.
-#[must_use = "name the control with `while_operator_may`"]
-pub struct Guarded {
-    access: Access,
+#[must_use = "name the control with `while_served_and_known`"]
+pub struct Guarded<'a> {
+    access: Access<'a>,
     guards: &'static [Guard],
 }
 
@@ -108,34 +42,32 @@ enum Authorized {
     Unclear(String),
 }
 
-impl Guarded {
-    /// The control, twice: the identity's credential is accepted as itself, and each ask passes authorization when the
-    /// operator makes it, so that a refusal is about the identity and not about the request.
+impl Guarded<'_> {
+    /// The control, in three parts: the credential is accepted, as that identity; every verb and resource that is asked for is served by
+    /// this API server; and each refusal names this identity, this verb and this resource. What could have let it through is then a
+    /// grant and nothing else, and nobody has to hold these rights to show it. An ask to impersonate is controlled by the same request in
+    /// the identity's own name.
     ///
     /// # Errors
-    /// Inconclusive where the credential is not accepted, where the operator may not make an ask either, or where an answer
-    /// is neither a grant nor a refusal by an expected guard.
-    pub async fn while_operator_may(self) -> Attempted {
-        let Access { persona, operator, asks } = self.access;
+    /// Inconclusive where the credential is not accepted, where something that is asked for is not served, or where an answer is neither a
+    /// grant nor a refusal of exactly this by an expected guard.
+    pub async fn while_served_and_known(self) -> Attempted {
+        let Access { persona, discovery, asks } = self.access;
         let myself = persona.whoami().await?;
         let (mut allowed, mut unclear, mut refused) = (Vec::new(), Vec::new(), Vec::new());
         let mut slowest_ms = 0;
-        let both = |ask| compared(&persona, &operator, ask);
-        let compared: Vec<_> = asks.iter().map(both).collect();
-        let mut answers = stream::iter(compared).buffered(AT_ONCE);
-        while let Some((ask, theirs, ours)) = answers.next().await {
+        let tried: Vec<_> = asks.iter().map(|ask| tried(&persona, discovery, &myself, ask)).collect();
+        let mut answers = stream::iter(tried).buffered(AT_ONCE);
+        while let Some((ask, theirs, control)) = answers.next().await {
             let (theirs, after_ms) = theirs?;
-            let (ours, _) = ours?;
-            match (theirs, ours) {
-                (Authorized::Yes(how), _) => allowed.push(format!("{}: {how}", ask.what)),
-                (Authorized::Unclear(why), _) => unclear.push(format!("{}: {why}", ask.what)),
+            match (theirs, control) {
+                (Authorized::Yes(how), _) => allowed.push(format!("{ask}: {how}")),
+                (Authorized::Unclear(why), _) => unclear.push(format!("{ask}: {why}")),
                 (Authorized::No(guard, message), _) if !self.guards.contains(&guard) => {
-                    unclear.push(format!("{}: refused by {guard}: {message}", ask.what));
+                    unclear.push(format!("{ask}: refused by {guard}: {message}"));
                 }
-                (Authorized::No(..), Authorized::No(_, why) | Authorized::Unclear(why)) => {
-                    unclear.push(format!("{}: no control, {} gets no further: {why}", ask.what, operator.name));
-                }
-                (Authorized::No(guard, message), Authorized::Yes(_)) => {
+                (Authorized::No(..), Err(why)) => unclear.push(format!("{ask}: no control: {why}")),
+                (Authorized::No(guard, message), Ok(())) => {
                     slowest_ms = slowest_ms.max(after_ms);
                     refused.push((guard, message));
                 }
@@ -157,8 +89,7 @@ impl Guarded {
         };
         let evidence = format!("{} of {} asks refused; the first: {message}", refused.len(), asks.len());
         let control = Control::proved(format!(
-            "the token is accepted as {myself}, and every ask passes authorization for {}",
-            operator.name
+            "the token is accepted as {myself}, each refusal names it with the verb and resource that it asked for, and the API server serves all of them"
         ));
         Ok(Verdict::denied(guard, evidence, control, slowest_ms))
     }
@@ -166,16 +97,40 @@ impl Guarded {
 
 type Answered = Result<(Authorized, u64), NoVerdict>;
 
-/// The ask by the one who must not, and at the same moment by the operator.
-async fn compared<'a>(persona: &Persona, operator: &Persona, ask: &'a Ask) -> (&'a Ask, Answered, Answered) {
-    let (theirs, ours) = tokio::join!(authorized(persona, ask), authorized(operator, ask));
-    (ask, theirs, ours)
+/// The ask, and at the same moment what shows that it could have worked.
+async fn tried<'a>(
+    persona: &Persona,
+    discovery: &Discovery,
+    myself: &str,
+    ask: &'a Ask,
+) -> (&'a Ask, Answered, Result<(), NoVerdict>) {
+    let (answered, control) = tokio::join!(authorized(persona, myself, ask), meaningful(persona, discovery, ask));
+    (ask, answered, control)
 }
 
-async fn authorized(persona: &Persona, ask: &Ask) -> Answered {
-    let (reply, after_ms) = api::send(&persona.client, ask.request()?).await;
+async fn meaningful(persona: &Persona, discovery: &Discovery, ask: &Ask) -> Result<(), NoVerdict> {
+    if ask.impersonates() {
+        return match api::send(persona, ask.in_own_name()?).await.0 {
+            Reply::Accepted { .. } => Ok(()),
+            Reply::Refused(status) => {
+                Err(NoVerdict::inconclusive(format!("refused in its own name too: {}", status.message)))
+            }
+            Reply::Broken(why) => Err(NoVerdict::inconclusive(why)),
+        };
+    }
+    let (group_version, resource) = (ask.resource.group_version(), ask.resource.name);
+    match discovery.serves(&group_version, resource, ask.verb).await? {
+        true => Ok(()),
+        false => {
+            Err(NoVerdict::inconclusive(format!("the API server does not serve {resource} of {group_version} so")))
+        }
+    }
+}
+
+async fn authorized(persona: &Persona, _myself: &str, ask: &Ask) -> Answered {
+    let (reply, after_ms) = api::send(persona, ask.request()?).await;
     let authorized = match reply {
-        Reply::Accepted(_) => Authorized::Yes("done".into()),
+        Reply::Accepted { .. } => Authorized::Yes("done".into()),
         Reply::Broken(why) => Authorized::Unclear(why),
         Reply::Refused(status) => match (guard_of(&status), status.code) {
             (Some(guard @ (Guard::Rbac | Guard::Authentication)), _) => Authorized::No(guard, status.message.clone()),

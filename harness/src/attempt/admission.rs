@@ -61,19 +61,23 @@ impl Controlled {
     async fn judge(self) -> Attempted {
         let Guarded { admission: Admission { author, namespace, forbidden }, guards } = self.guarded;
         let ((attempt, after_ms), (control, _)) = tokio::join!(
-            api::send(&author.client, dry_run_create(&namespace, &forbidden)?),
-            api::send(&author.client, dry_run_create(&namespace, &self.control)?),
+            api::send(&author, dry_run_create(&namespace, &forbidden)?),
+            api::send(&author, dry_run_create(&namespace, &self.control)?),
         );
         let who = &author.name;
         let status = match attempt {
-            Reply::Accepted(_) => {
-                return Ok(Verdict::allowed(format!("{who} may create it in {namespace}: admitted (dry run)")));
+            Reply::Accepted { warnings, .. } => {
+                let warned = match warnings.as_slice() {
+                    [] => String::new(),
+                    said => format!(", with no more than a warning: {}", said.join("; ")),
+                };
+                return Ok(Verdict::allowed(format!("{who} may create it in {namespace}: admitted (dry run){warned}")));
             }
             Reply::Broken(why) => return Err(NoVerdict::inconclusive(why)),
             Reply::Refused(status) => status,
         };
         let control = match control {
-            Reply::Accepted(_) => {
+            Reply::Accepted { .. } => {
                 Control::proved(format!("the same pod without it was admitted in {namespace} for {who}"))
             }
             Reply::Broken(why) => return Err(NoVerdict::inconclusive(format!("no control: {why}"))),

@@ -44,7 +44,7 @@ impl Cx {
     /// Inconclusive where quotas cannot be read, the quota controller is not at work, or the attempt could not be made.
     pub async fn one_pod_over_quota(&self) -> Attempted {
         let namespace = self.namespace()?;
-        let quotas: Api<ResourceQuota> = Api::namespaced(self.env.operator.client.clone(), namespace);
+        let quotas: Api<ResourceQuota> = Api::namespaced(self.env.personas.operator.client.clone(), namespace);
         let quotas = quotas.list(&ListParams::default()).await?.items;
         let Some((quota, bound)) = quotas.iter().find_map(|quota| Some((quota, bounds_pods(quota)?))) else {
             let others = quotas.len();
@@ -85,7 +85,7 @@ impl Cx {
     async fn overrun(&self) -> Result<Overrun, NoVerdict> {
         let sandbox = &self.env.sandbox;
         let namespace = sandbox.for_quota().await.map_err(NoVerdict::Inconclusive)?;
-        let client = &self.env.operator.client;
+        let client = &self.env.personas.operator.client;
         let quota = json!({
             "metadata": { "name": "room-for-one", "labels": sandbox.labels(), "annotations": sandbox.annotations() },
             // By either name: whichever the namespaces in scope use, this is a copy of it.
@@ -136,8 +136,10 @@ async fn taken_up(client: &Client, namespace: &str) -> Result<(), NoVerdict> {
     let quotas: Api<ResourceQuota> = Api::namespaced(client.clone(), namespace);
     let start = Instant::now();
     while start.elapsed() < STATUS_WITHIN {
-        let quota = quotas.get("room-for-one").await?;
-        if quota.status.and_then(|status| status.hard).is_some_and(|hard| !hard.is_empty()) {
+        let listed = quotas.list(&ListParams::default()).await?.items;
+        let ours = listed.into_iter().find(|quota| quota.metadata.name.as_deref() == Some("room-for-one"));
+        let hard = ours.and_then(|quota| quota.status?.hard);
+        if hard.is_some_and(|hard| !hard.is_empty()) {
             return Ok(());
         }
         sleep(Duration::from_millis(50)).await;

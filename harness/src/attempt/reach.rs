@@ -13,9 +13,6 @@ use crate::probe::batch::{Answer, Touch, Verb};
 use crate::scenario::Guard;
 use crate::verdict::{Attempted, Control, NoVerdict, Verdict};
 
-/// Enforcement takes a moment to cover a pod that has just started, and this question is about what holds from then on: an open path
-/// is believed at once from a probe that has run for so long, and before that only if it stays open. That it was open is told.
-const SETTLED_AFTER: Duration = Duration::from_secs(5);
 /// How soon a path that was open is tried again.
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
 
@@ -56,29 +53,33 @@ impl Path {
 #[must_use = "name the expected guards with `stopped_by`"]
 pub struct Reach {
     pub(crate) attempts: Vec<Path>,
+    /// Enforcement takes a moment to cover a pod that has just started, and this question is about what holds from then on: an open path
+    /// is believed at once from a probe that has run for so long, and before that only if it stays open. That it was open is told.
+    pub(crate) enforcement: Duration,
 }
 
 impl Reach {
     /// The guards whose refusal counts.
     pub fn stopped_by(self, guard: Guard) -> Guarded {
-        Guarded { attempts: self.attempts, guard }
+        Guarded { reach: self, guard }
     }
 }
 
 /// ... with its guard.
 #[must_use = "name the control with `while_open`"]
 pub struct Guarded {
-    attempts: Vec<Path>,
+    reach: Reach,
     guard: Guard,
 }
 
 impl Guarded {
-    /// The control: paths that must be open at the same moment, or the closed ones prove nothing.
+    /// The control: paths that must be open at the same moment, or the closed ones prove nothing. Where silence is what closed them, the
+    /// controls are tried once more behind it: a node or a listener that died meanwhile is silent, too.
     ///
     /// # Errors
     /// Inconclusive where a control is closed, an exec broke, or an answer says neither.
     pub async fn while_open(self, controls: Vec<Path>) -> Attempted {
-        let (attempts, controls) = (self.attempts, controls);
+        let Reach { attempts, enforcement } = self.reach;
         if attempts.is_empty() || controls.is_empty() {
             return Err(NoVerdict::inconclusive("no path to try, or none to compare it with"));
         }
@@ -87,7 +88,7 @@ impl Guarded {
             let (tried, open) = tokio::join!(walk(&attempts), walk(&controls));
             let tried = Tried::of(&attempts, tried);
             if !tried.reached.is_empty() {
-                if attempts.iter().any(|path| path.from.running_since.elapsed() < SETTLED_AFTER) {
+                if attempts.iter().any(|path| path.from.running_since.elapsed() < enforcement) {
                     let_through.get_or_insert(tried.reached);
                     sleep(AGAIN_AFTER).await;
                     continue;
@@ -97,6 +98,9 @@ impl Guarded {
             let control = proved(&controls, open)?;
             if !tried.unclear.is_empty() {
                 return Err(NoVerdict::inconclusive(tried.unclear.join("; ")));
+            }
+            if tried.silent {
+                proved(&controls, walk(&controls).await)?;
             }
             let mut evidence = tried.stopped.join("; ");
             if let Some(at_first) = let_through {
@@ -118,6 +122,7 @@ struct Tried {
     unclear: Vec<String>,
     stopped: Vec<String>,
     slowest_ms: u64,
+    silent: bool,
 }
 
 impl Tried {
@@ -130,6 +135,7 @@ impl Tried {
                     Touch::Unclear => tried.unclear.push(path.told(&answer)),
                     Touch::Stopped => {
                         tried.slowest_ms = tried.slowest_ms.max(answer.ms);
+                        tried.silent |= answer.result == "timeout";
                         tried.stopped.push(path.told(&answer));
                     }
                 },

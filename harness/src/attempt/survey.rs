@@ -3,35 +3,46 @@
 //! An empty list proves nothing by itself: a credential that may see little finds little. A survey therefore lists all
 //! namespaces, page by page, and must come across what every cluster has.
 use std::fmt::Debug;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use http::Request;
-use k8s_openapi::api::core::v1::Service;
-use kube::api::{Api, ListParams};
+use k8s_openapi::api::core::v1::{Pod, Service};
 use kube::{Client, Error, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::attempt::api::chain;
 use crate::attempt::reach::{Path, Reach};
+use crate::cluster::inventory::{Inventory, PAGE, everything};
+use crate::env::Env;
 use crate::record::Outcome;
+use crate::sandbox::told;
 use crate::scenario::Guard;
+use crate::suite::Allowed;
 use crate::verdict::{Attempted, Control, NoVerdict, Verdict};
 
-/// Objects asked for at once.
-const PAGE: u32 = 500;
-
 /// A search through the cluster's objects, as the operator.
-pub struct Survey {
+pub struct Survey<'a> {
     client: Client,
+    inventory: &'a Inventory,
+    allowed: Allowed<'a>,
+    enforcement: Duration,
     start: Instant,
     looked_at: Vec<String>,
     control: Option<String>,
 }
 
-impl Survey {
-    pub(crate) fn new(client: Client) -> Self {
-        Self { client, start: Instant::now(), looked_at: Vec::new(), control: None }
+impl<'a> Survey<'a> {
+    pub(crate) fn new(env: &'a Env, scenario: &'a str) -> Self {
+        Self {
+            client: env.personas.operator.client.clone(),
+            inventory: &env.inventory,
+            allowed: env.suite.allowed(scenario),
+            enforcement: env.suite.thresholds.enforcement(),
+            start: Instant::now(),
+            looked_at: Vec::new(),
+            control: None,
+        }
     }
 
     /// Everything of a kind, in all namespaces.
@@ -43,19 +54,19 @@ impl Survey {
         K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
     {
         let plural = K::plural(&());
-        let api: Api<K> = Api::all(self.client.clone());
-        let mut items = Vec::new();
-        let mut params = ListParams::default().limit(PAGE);
-        loop {
-            let page = api.list(&params).await.map_err(|error| cannot_list(&plural, &error))?;
-            items.extend(page.items);
-            match page.metadata.continue_.filter(|token| !token.is_empty()) {
-                Some(token) => params = params.continue_token(&token),
-                None => break,
-            }
-        }
+        let items = everything(&self.client, Some).await.map_err(|error| cannot_list(&plural, &error))?;
         self.looked_at.push(format!("{} {plural}", items.len()));
         Ok(items)
+    }
+
+    /// All pods but those of runs, without their environment and volumes.
+    ///
+    /// # Errors
+    /// Inconclusive where the list cannot be had whole.
+    pub async fn pods(&mut self) -> Result<Arc<Vec<Pod>>, NoVerdict> {
+        let pods = self.inventory.pods().await.map_err(|error| cannot_list("pods", &error))?;
+        self.looked_at.push(format!("{} pods", pods.len()));
+        Ok(pods)
     }
 
     /// Everything of a kind that the cluster may or may not know, in all namespaces: `group/version` and plural.
@@ -93,31 +104,39 @@ impl Survey {
     ///
     /// # Errors
     /// Inconclusive where the list cannot be had whole.
-    pub async fn services(&mut self) -> Result<Vec<Service>, NoVerdict> {
-        let services = self.all::<Service>().await?;
-        if services
-            .iter()
-            .any(|service| service.name_any() == "kubernetes" && service.namespace().as_deref() == Some("default"))
-        {
+    pub async fn services(&mut self) -> Result<Arc<Vec<Service>>, NoVerdict> {
+        let services = self.inventory.services().await.map_err(|error| cannot_list("services", &error))?;
+        self.looked_at.push(format!("{} services", services.len()));
+        let is_own =
+            |service: &Service| service.name_any() == "kubernetes" && service.namespace().as_deref() == Some("default");
+        if services.iter().any(is_own) {
             self.control = Some("the same list holds default/kubernetes".into());
         }
         Ok(services)
     }
 
-    /// The verdict: `found` names what should not be there, `what` the thing that was sought.
+    /// The verdict: `found` names what should not be there, `what` the thing that was sought. What the suite's allow-list names is
+    /// taken for granted, and told.
     ///
     /// # Errors
     /// Inconclusive where nothing was found by a survey that does not see what every cluster has.
-    pub fn conclude(self, what: &str, found: Vec<String>) -> Attempted {
+    pub fn conclude(self, what: &str, found: Vec<Finding>) -> Attempted {
+        let (granted, found): (Vec<Finding>, Vec<Finding>) =
+            found.into_iter().partition(|finding| self.allowed.names(&finding.name));
         if !found.is_empty() {
-            return Ok(Verdict::allowed(found.join("; ")));
+            let told = found.iter().map(|finding| format!("{} {}", finding.name, finding.what));
+            return Ok(Verdict::allowed(told.collect::<Vec<_>>().join("; ")));
         }
         let Some(control) = self.control else {
             return Err(NoVerdict::inconclusive(
                 "the list of Services lacks default/kubernetes: this credential does not see the whole cluster",
             ));
         };
-        let evidence = format!("no {what} among {}", self.looked_at.join(", "));
+        let mut evidence = format!("no {what} among {}", self.looked_at.join(", "));
+        if !granted.is_empty() {
+            let names: Vec<_> = granted.iter().map(|finding| finding.name.as_str()).collect();
+            evidence = format!("{evidence} but {}, which the suite allows", names.join(", "));
+        }
         Ok(Verdict::denied(Guard::Absent, evidence, Control::proved(control), self.start.elapsed().as_millis() as u64))
     }
 
@@ -131,7 +150,8 @@ impl Survey {
         let Some(listed) = self.control.clone() else { return self.conclude(what, Vec::new()) };
         let tried = attempts.len();
         // Whether a packet was stopped or nobody was listening does not matter here: nothing is there to be reached.
-        let mut verdict = Reach { attempts }.stopped_by(Guard::Absent).while_open(controls).await?;
+        let mut verdict =
+            Reach { attempts, enforcement: self.enforcement }.stopped_by(Guard::Absent).while_open(controls).await?;
         if let Outcome::Denied { evidence, control, .. } = &mut verdict.outcome {
             *evidence = format!("no {what} among {looked_at}, and none answers at {tried} addresses: {evidence}");
             *control = format!("{listed}; {control}");
@@ -141,9 +161,25 @@ impl Survey {
 }
 
 fn cannot_list(plural: &str, error: &Error) -> NoVerdict {
-    let why = match error {
-        Error::Api(status) => status.message.clone(),
-        other => chain(other),
-    };
-    NoVerdict::inconclusive(format!("cannot list {plural} in all namespaces: {why}"))
+    NoVerdict::inconclusive(format!("cannot list {plural} in all namespaces: {}", told(error)))
+}
+
+/// Something that should not be there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What it is called, as an allow-list names it: `service kube-system/kubernetes-dashboard`.
+    pub name: String,
+    /// What is wrong with it, as the rest of the sentence.
+    pub what: String,
+}
+
+impl Finding {
+    /// `kind namespace/name`, and what is wrong with it.
+    pub fn new(kind: &str, object: &impl ResourceExt, what: impl Into<String>) -> Self {
+        let name = match object.namespace() {
+            Some(namespace) => format!("{kind} {namespace}/{}", object.name_any()),
+            None => format!("{kind} {}", object.name_any()),
+        };
+        Self { name, what: what.into() }
+    }
 }

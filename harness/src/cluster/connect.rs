@@ -9,7 +9,8 @@ use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config, Error};
 
 use crate::attempt::api::chain;
-use crate::cluster::{credential, kubeconfig};
+use crate::cluster::traffic::Traffic;
+use crate::cluster::{client, credential, kubeconfig};
 use crate::settings::ClusterSettings;
 
 /// A TCP and TLS handshake that takes longer finds nobody at home.
@@ -46,12 +47,16 @@ impl Target {
 
 /// An API server that has accepted a credential.
 pub struct Connection {
-    /// What further clients are made from.
-    pub config: Config,
+    /// The API server's address.
+    pub server: String,
     /// The operator's client.
     pub client: Client,
+    /// One without a credential, for whoever brings a token.
+    pub anonymous: Client,
     /// Who the API server takes the operator for.
     pub user: String,
+    /// What both send.
+    pub traffic: Traffic,
 }
 
 /// Connects, and has the API server say who we are.
@@ -73,7 +78,10 @@ pub async fn connect(target: &Target) -> Result<Connection> {
     config.default_retry = false;
     config.connect_timeout = Some(CONNECT_WITHIN);
     let server = config.cluster_url.clone();
-    let client = credential::client(config.clone(), CREDENTIAL_WITHIN).await.map_err(|why| no_credential(&why))?;
+    let traffic = Traffic::default();
+    let anonymous = client::anonymous(config.clone(), &traffic)
+        .map_err(|error| anyhow!("context {context} in {place} cannot be used: {}; mend that entry", chain(&error)))?;
+    let client = credential::client(config, &traffic, CREDENTIAL_WITHIN).await.map_err(|why| no_credential(&why))?;
     let reviews: Api<SelfSubjectReview> = Api::all(client.clone());
     let (params, question) = (PostParams::default(), SelfSubjectReview::default());
     let review = tokio::time::timeout(ANSWER_WITHIN, reviews.create(&params, &question)).await;
@@ -83,7 +91,8 @@ pub async fn connect(target: &Target) -> Result<Connection> {
     match review {
         Ok(review) => {
             let user = review.status.and_then(|status| status.user_info).and_then(|user| user.username);
-            Ok(Connection { config, client, user: user.unwrap_or_else(|| "an unnamed user".into()) })
+            let user = user.unwrap_or_else(|| "an unnamed user".into());
+            Ok(Connection { server: server.to_string(), client, anonymous, user, traffic })
         }
         Err(Error::Api(status)) if status.code == 401 => {
             bail!(

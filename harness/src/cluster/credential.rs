@@ -11,19 +11,20 @@ use tokio::time::timeout;
 
 use crate::attempt::api::chain;
 use crate::cluster::client;
+use crate::cluster::traffic::Traffic;
 
 /// A client that has its credential.
 ///
 /// # Errors
 /// What is wrong with the credential, as the end of a sentence.
-pub(super) async fn client(config: Config, within: Duration) -> Result<Client, String> {
+pub(super) async fn client(config: Config, traffic: &Traffic, within: Duration) -> Result<Client, String> {
     let plugin = config.auth_info.exec.as_ref().and_then(|exec| exec.command.clone()).unwrap_or_default();
     let (made, waiting) = oneshot::channel();
-    let runtime = Handle::current();
+    let (runtime, traffic) = (Handle::current(), traffic.clone());
     // kube waits for a plugin without yielding. A thread that the runtime knows would hold up the process' end.
     std::thread::spawn(move || {
         let _entered = runtime.enter();
-        made.send(client::client(config))
+        made.send(client::client(config, &traffic))
     });
     match timeout(within, waiting).await {
         Ok(Ok(made)) => made.map_err(|error| told(&error, &plugin)),

@@ -1,9 +1,11 @@
 //! What the cluster is, found before the first attempt.
-use k8s_openapi::api::apps::v1::DaemonSet;
+use std::collections::BTreeMap;
+
 use k8s_openapi::api::core::v1::{Namespace, Node, Pod};
 use kube::api::{Api, ListParams};
 use kube::{Client, Error, ResourceExt};
 
+use crate::cluster::inventory::Inventory;
 use crate::glob;
 use crate::probe::start::AgentImage;
 use crate::record::NodeFacts;
@@ -13,6 +15,9 @@ const POOLS: [&str; 3] =
     ["oci.oraclecloud.com/node-pool-id", "cloud.google.com/gke-nodepool", "eks.amazonaws.com/nodegroup"];
 /// OKE's virtual nodes run no DaemonSets and know no ConfigMap modes; probes do not belong there.
 const VIRTUAL: &str = "oci.oraclecloud.com/virtual-node-pool-id";
+
+/// The label that Pod Security Admission reads (Kubernetes: "Enforce Pod Security Standards with Namespace Labels").
+const ENFORCED: &str = "pod-security.kubernetes.io/enforce";
 
 /// The nodes, by name.
 ///
@@ -36,7 +41,15 @@ fn node_facts(node: &Node) -> NodeFacts {
         .any(|condition| condition.type_ == "Ready" && condition.status == "True");
     let spec = node.spec.clone().unwrap_or_default();
     let kept_out = spec.taints.iter().flatten().any(|taint| taint.effect != "PreferNoSchedule");
-    let is_virtual = node.annotations().contains_key(VIRTUAL) || node.labels().contains_key(VIRTUAL);
+    let without_probe = if is_virtual(node) {
+        Some("virtual")
+    } else if !ready {
+        Some("not ready")
+    } else if spec.unschedulable.unwrap_or(false) {
+        Some("unschedulable")
+    } else {
+        kept_out.then_some("tainted")
+    };
     NodeFacts {
         pool: pool.unwrap_or(&name).clone(),
         name,
@@ -49,14 +62,18 @@ fn node_facts(node: &Node) -> NodeFacts {
             .filter(|address| address.type_ == "InternalIP")
             .map(|address| address.address.clone())
             .collect(),
-        hosts_probes: ready && !spec.unschedulable.unwrap_or(false) && !kept_out && !is_virtual,
+        without_probe: without_probe.map(str::to_owned),
     }
+}
+
+fn is_virtual(node: &Node) -> bool {
+    node.annotations().contains_key(VIRTUAL) || node.labels().contains_key(VIRTUAL)
 }
 
 /// The first node of each pool that can host a probe.
 pub fn one_per_pool(nodes: &[NodeFacts]) -> Vec<NodeFacts> {
     let mut chosen: Vec<NodeFacts> = Vec::new();
-    for node in nodes.iter().filter(|node| node.hosts_probes) {
+    for node in nodes.iter().filter(|node| node.hosts_probes()) {
         if !chosen.iter().any(|other| other.pool == node.pool) {
             chosen.push(node.clone());
         }
@@ -64,17 +81,16 @@ pub fn one_per_pool(nodes: &[NodeFacts]) -> Vec<NodeFacts> {
     chosen
 }
 
-/// The namespaces that match `globs`, or all that belong to the cluster's users where none is given.
+/// The namespaces that match `globs`, or all that belong to the cluster's users where none is given; and the Pod Security Standard that
+/// their labels say is enforced there.
 ///
 /// # Errors
 /// The API server's own words.
-pub async fn namespaces(client: &Client, globs: &[String]) -> Result<Vec<String>, Error> {
-    let all = Api::<Namespace>::all(client.clone()).list(&ListParams::default()).await?.items;
+pub async fn namespaces(client: &Client, globs: &[String]) -> Result<BTreeMap<String, Option<String>>, Error> {
+    let all = Api::<Namespace>::all(client.clone()).list_metadata(&ListParams::default()).await?.items;
     let alive = all.into_iter().filter(|namespace| namespace.metadata.deletion_timestamp.is_none());
-    let mut names: Vec<String> =
-        alive.map(|namespace| namespace.name_any()).filter(|name| in_scope(name, globs)).collect();
-    names.sort();
-    Ok(names)
+    let chosen = alive.filter(|namespace| in_scope(&namespace.name_any(), globs));
+    Ok(chosen.map(|namespace| (namespace.name_any(), namespace.labels().get(ENFORCED).cloned())).collect())
 }
 
 fn in_scope(name: &str, globs: &[String]) -> bool {
@@ -89,7 +105,7 @@ fn in_scope(name: &str, globs: &[String]) -> bool {
 ///
 /// # Errors
 /// A sentence that says what to give instead.
-pub async fn agent_image(client: &Client, hosts: &[NodeFacts], nodes: &[Node]) -> Result<AgentImage, String> {
+pub async fn agent_image(inventory: &Inventory, hosts: &[NodeFacts], nodes: &[Node]) -> Result<AgentImage, String> {
     let listed = |node: &Node| -> Vec<String> {
         node.status
             .iter()
@@ -107,7 +123,7 @@ pub async fn agent_image(client: &Client, hosts: &[NodeFacts], nodes: &[Node]) -
         return Ok(AgentImage { reference: pause.clone(), pull: false });
     }
     // A node lists its 50 largest images only, and pause is the smallest there is.
-    match everywhere(client, hosts).await {
+    match inventory.pods().await.map(|pods| everywhere(&pods, hosts)) {
         Ok(Some(reference)) => Ok(AgentImage { reference, pull: false }),
         Ok(None) => Err("no image by digest is on every node; name one with --agent-image, by digest, that the nodes have or may pull".into()),
         Err(error) => Err(format!("cannot look for an image that every node has ({}); name one with --agent-image", crate::sandbox::told(&error))),
@@ -119,16 +135,15 @@ fn is_pause(name: &str) -> bool {
         .is_some_and(|(repository, _)| repository.rsplit('/').next().is_some_and(|last| last.contains("pause")))
 }
 
-async fn everywhere(client: &Client, hosts: &[NodeFacts]) -> Result<Option<String>, Error> {
-    let sets = Api::<DaemonSet>::namespaced(client.clone(), "kube-system").list(&ListParams::default()).await?.items;
-    let pods = Api::<Pod>::namespaced(client.clone(), "kube-system").list(&ListParams::default()).await?.items;
-    for set in sets {
-        let owned: Vec<&Pod> = pods
-            .iter()
-            .filter(|pod| {
-                pod.owner_references().iter().any(|owner| owner.kind == "DaemonSet" && owner.name == set.name_any())
-            })
-            .collect();
+fn everywhere(pods: &[Pod], hosts: &[NodeFacts]) -> Option<String> {
+    let system = pods.iter().filter(|pod| pod.namespace().as_deref() == Some("kube-system"));
+    let mut sets: BTreeMap<&str, Vec<&Pod>> = BTreeMap::new();
+    for pod in system {
+        for owner in pod.owner_references().iter().filter(|owner| owner.kind == "DaemonSet") {
+            sets.entry(&owner.name).or_default().push(pod);
+        }
+    }
+    sets.values().find_map(|owned| {
         let image_on = |host: &NodeFacts| {
             let pod = owned
                 .iter()
@@ -137,13 +152,9 @@ async fn everywhere(client: &Client, hosts: &[NodeFacts]) -> Result<Option<Strin
             id.contains("@sha256:").then(|| id.trim_start_matches("docker-pullable://").to_owned())
         };
         let mut images = hosts.iter().map(image_on);
-        if let Some(Some(first)) = images.next()
-            && images.all(|image| image.as_ref() == Some(&first))
-        {
-            return Ok(Some(first));
-        }
-    }
-    Ok(None)
+        let first = images.next()??;
+        images.all(|image| image.as_ref() == Some(&first)).then_some(first)
+    })
 }
 
 #[cfg(test)]
@@ -173,14 +184,34 @@ mod tests {
 
     #[test]
     fn one_probe_host_a_pool() {
-        let node = |name: &str, pool: &str, hosts_probes| NodeFacts {
+        let node = |name: &str, pool: &str, hosts_probes: bool| NodeFacts {
             name: name.into(),
             pool: pool.into(),
-            hosts_probes,
+            without_probe: (!hosts_probes).then(|| "tainted".into()),
             ..NodeFacts::default()
         };
         let nodes = [node("c", "c", false), node("w1", "p", true), node("w2", "p", true), node("w3", "q", true)];
         let names: Vec<String> = one_per_pool(&nodes).into_iter().map(|node| node.name).collect();
         assert_eq!(names, ["w1", "w3"]);
+    }
+
+    #[test]
+    fn an_image_that_one_daemon_set_runs_on_every_host_will_do() {
+        let pod = |set: &str, node: &str, image: &str| -> Pod {
+            serde_json::from_value(serde_json::json!({
+                "metadata": { "namespace": "kube-system", "ownerReferences": [
+                    { "apiVersion": "apps/v1", "kind": "DaemonSet", "name": set, "uid": "u" },
+                ] },
+                "spec": { "nodeName": node, "containers": [] },
+                "status": { "containerStatuses": [
+                    { "name": "a", "image": "i", "imageID": image, "ready": true, "restartCount": 0 },
+                ] },
+            }))
+            .unwrap()
+        };
+        let hosts = ["w1", "w2"].map(|name| NodeFacts { name: name.into(), ..NodeFacts::default() });
+        let pods = [pod("a", "w1", "r/a@sha256:1"), pod("b", "w1", "r/b@sha256:2"), pod("b", "w2", "r/b@sha256:2")];
+        assert_eq!(everywhere(&pods, &hosts).as_deref(), Some("r/b@sha256:2"));
+        assert_eq!(everywhere(&pods[..2], &hosts), None);
     }
 }

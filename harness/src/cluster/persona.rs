@@ -1,15 +1,15 @@
 //! Identities: real tokens by TokenRequest, not impersonation, so that authentication is part of what is tried.
+use std::collections::HashMap;
 use std::fmt;
+use std::sync::{Arc, Mutex};
 
-use http::Request;
+use http::{HeaderValue, Request};
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
-use kube::config::AuthInfo;
-use kube::{Client, Config, Error};
+use kube::Client;
 use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 
 use crate::attempt::api::{self, Reply};
-use crate::cluster::client::client;
-use crate::sandbox::told;
 use crate::verdict::NoVerdict;
 
 /// Seconds a persona's token lives; the API server grants no less than ten minutes.
@@ -20,8 +20,10 @@ const TOKEN_S: u32 = 1800;
 pub struct Persona {
     /// For the reader: `the operator`, `system:serviceaccount:tenant-a:default`.
     pub name: String,
-    /// Speaks with that identity's credential and no other.
+    /// The way to the API server.
     pub client: Client,
+    /// The credential that each request brings, where `client` has none of its own.
+    pub(crate) bearer: Option<HeaderValue>,
 }
 
 impl fmt::Debug for Persona {
@@ -31,27 +33,67 @@ impl fmt::Debug for Persona {
 }
 
 impl Persona {
+    /// Who the API server takes this persona for.
+    ///
+    /// # Errors
+    /// Inconclusive where the credential is not accepted.
+    pub async fn whoami(&self) -> Result<String, NoVerdict> {
+        let review = json!({ "apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview" });
+        let request = post("/apis/authentication.k8s.io/v1/selfsubjectreviews", &review)?;
+        let (reply, _) = api::send(self, request).await;
+        let body = match reply {
+            Reply::Accepted { body, .. } => body,
+            Reply::Refused(status) if status.code == 401 => {
+                return Err(NoVerdict::inconclusive(format!("the credential of {} is not accepted", self.name)));
+            }
+            Reply::Refused(status) => {
+                return Err(NoVerdict::inconclusive(format!("cannot ask who {} is: {}", self.name, status.message)));
+            }
+            Reply::Broken(why) => {
+                return Err(NoVerdict::inconclusive(format!("cannot ask who {} is: {why}", self.name)));
+            }
+        };
+        let review: SelfSubjectReview = serde_json::from_str(&body).unwrap_or_default();
+        let user = review.status.and_then(|status| status.user_info).and_then(|user| user.username);
+        user.ok_or_else(|| NoVerdict::inconclusive(format!("the API server does not say who {} is", self.name)))
+    }
+}
+
+type Known = Arc<OnceCell<Option<Persona>>>;
+
+/// The identities of a run, each made when it is first needed and once for all scenarios.
+pub struct Personas {
+    /// The credential the run was started with.
+    pub operator: Persona,
+    anonymous: Client,
+    known: Mutex<HashMap<(String, String), Known>>,
+}
+
+impl Personas {
+    /// The operator, and nobody else yet.
+    pub fn new(operator: Persona, anonymous: Client) -> Self {
+        Self { operator, anonymous, known: Mutex::default() }
+    }
+
     /// A service account, by a token that the operator asks for. `None` where there is no such account.
     ///
     /// # Errors
-    /// Inconclusive where no token is to be had.
-    pub async fn service_account(
-        operator: &Persona,
-        config: &Config,
-        namespace: &str,
-        account: &str,
-    ) -> Result<Option<Self>, NoVerdict> {
+    /// Inconclusive where no token is to be had; whoever asks next tries again.
+    pub async fn service_account(&self, namespace: &str, account: &str) -> Result<Option<Persona>, NoVerdict> {
+        let key = (namespace.to_owned(), account.to_owned());
+        let known = self.known.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).entry(key).or_default().clone();
+        known.get_or_try_init(|| self.token(namespace, account)).await.cloned()
+    }
+
+    async fn token(&self, namespace: &str, account: &str) -> Result<Option<Persona>, NoVerdict> {
         let name = format!("system:serviceaccount:{namespace}:{account}");
         let body = json!({
             "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": { "expirationSeconds": TOKEN_S },
         });
-        let request = Request::post(format!("/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token"))
-            .header("Content-Type", "application/json")
-            .body(body.to_string().into_bytes())
-            .map_err(|error| NoVerdict::inconclusive(error.to_string()))?;
-        let (reply, _) = api::send(&operator.client, request).await;
+        let path = format!("/api/v1/namespaces/{namespace}/serviceaccounts/{account}/token");
+        let (reply, _) = api::send(&self.operator, post(&path, &body)?).await;
         let body = match reply {
-            Reply::Accepted(body) => body,
+            Reply::Accepted { body, .. } => body,
             Reply::Refused(status) if status.code == 404 => return Ok(None),
             Reply::Refused(status) => {
                 return Err(NoVerdict::inconclusive(format!("no token for {name}: {}", status.message)));
@@ -59,39 +101,18 @@ impl Persona {
             Reply::Broken(why) => return Err(NoVerdict::inconclusive(format!("no token for {name}: {why}"))),
         };
         let answer: Value = serde_json::from_str(&body).unwrap_or_default();
-        let token = answer["status"]["token"]
-            .as_str()
-            .ok_or_else(|| NoVerdict::inconclusive(format!("no token for {name} in the answer")))?;
-        Ok(Some(Self::with_token(config, name, token)?))
+        let bearer = answer["status"]["token"].as_str().map(|token| HeaderValue::from_str(&format!("Bearer {token}")));
+        let Some(Ok(mut bearer)) = bearer else {
+            return Err(NoVerdict::inconclusive(format!("no token for {name} in the answer")));
+        };
+        bearer.set_sensitive(true);
+        Ok(Some(Persona { name, client: self.anonymous.clone(), bearer: Some(bearer) }))
     }
+}
 
-    /// Whoever the token says, at the same API server.
-    fn with_token(config: &Config, name: String, token: &str) -> Result<Self, NoVerdict> {
-        let auth_info = AuthInfo { token: Some(token.to_owned().into()), ..AuthInfo::default() };
-        let mut config = config.clone();
-        config.auth_info = auth_info;
-        let client = client(config)
-            .map_err(|error| NoVerdict::inconclusive(format!("no client for {name}: {}", told(&error))))?;
-        Ok(Self { name, client })
-    }
-
-    /// Who the API server takes this persona for.
-    ///
-    /// # Errors
-    /// Inconclusive where the credential is not accepted.
-    pub async fn whoami(&self) -> Result<String, NoVerdict> {
-        let review = kube::Api::<SelfSubjectReview>::all(self.client.clone())
-            .create(&Default::default(), &SelfSubjectReview::default())
-            .await;
-        match review {
-            Ok(review) => {
-                let user = review.status.and_then(|status| status.user_info).and_then(|user| user.username);
-                user.ok_or_else(|| NoVerdict::inconclusive(format!("the API server does not say who {} is", self.name)))
-            }
-            Err(Error::Api(status)) if status.code == 401 => {
-                Err(NoVerdict::inconclusive(format!("the credential of {} is not accepted", self.name)))
-            }
-            Err(error) => Err(NoVerdict::inconclusive(format!("cannot ask who {} is: {}", self.name, told(&error)))),
-        }
-    }
+fn post(path: &str, body: &Value) -> Result<Request<Vec<u8>>, NoVerdict> {
+    Request::post(path)
+        .header("Content-Type", "application/json")
+        .body(body.to_string().into_bytes())
+        .map_err(|error| NoVerdict::inconclusive(format!("cannot build the request: {error}")))
 }

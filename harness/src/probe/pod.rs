@@ -31,6 +31,8 @@ pub struct AgentPod<'a> {
     pub image: &'a str,
     /// Whether the image may be pulled: only where the user has named it.
     pub pull: bool,
+    /// A priority class below everybody's, that never preempts.
+    pub priority: &'a str,
     /// The ConfigMap that carries the agent, name and uid: the pod's controller, so that no other adopts the pod.
     pub carrier: (&'a str, &'a str),
     /// What every object of the run carries.
@@ -64,6 +66,7 @@ impl AgentPod<'_> {
             },
             "spec": {
                 "activeDeadlineSeconds": DEADLINE_S,
+                "priorityClassName": self.priority,
                 "terminationGracePeriodSeconds": 1,
                 "restartPolicy": "Never",
                 // Never true: a pod that is never Ready is in no Service's endpoints, whatever its selector.
@@ -145,6 +148,7 @@ mod tests {
             architecture: "amd64",
             image: "registry.k8s.io/pause@sha256:0000",
             pull: false,
+            priority: "oke-conformance-r1",
             carrier: ("oke-conformance-agent-r1", "uid-1"),
             labels: &labels(),
             annotations: &[("oke-conformance/expires".to_owned(), "2026-01-01T00:00:00Z".to_owned())].into(),

@@ -5,12 +5,12 @@ use std::time::{Duration, Instant};
 
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
-use kube::Client;
-use kube::api::Api;
+use kube::api::{Api, ListParams};
 use kube::core::ObjectMeta;
 use kube::runtime::wait::{Condition, await_condition};
+use kube::{Client, Error};
 use tokio::sync::OnceCell;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use crate::probe::exec::Line;
 use crate::probe::pod::{AgentPod, Listening};
@@ -20,6 +20,9 @@ use crate::sandbox::{Sandbox, told};
 
 /// A pod that does not run by then never will.
 const RUNNING_WITHIN: Duration = Duration::from_secs(60);
+
+/// A priority class that no API server knows of by then never arrives.
+const CLASS_KNOWN_WITHIN: Duration = Duration::from_secs(5);
 
 /// The image that agents are started from.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,7 +86,7 @@ impl Probes {
 
     async fn start(&self, sandbox: &Sandbox, namespace: &str, node: &NodeFacts) -> Result<Probe, String> {
         let image = self.image()?;
-        let carrier = self.carrier(sandbox, namespace).await?;
+        let (carrier, priority) = tokio::try_join!(self.carrier(sandbox, namespace), sandbox.priority())?;
         let name = format!("oke-conformance-{}-{:08x}", sandbox.run, fnv(&node.name));
         let pod = AgentPod {
             name: &name,
@@ -92,6 +95,7 @@ impl Probes {
             architecture: &node.architecture,
             image: &image.reference,
             pull: image.pull,
+            priority,
             carrier: (&carrier.0, &carrier.1),
             labels: &sandbox.labels(),
             annotations: sandbox.annotations(),
@@ -100,14 +104,15 @@ impl Probes {
         let what = format!("the probe in {namespace} on {}", node.name);
         let manifest = pod.manifest().map_err(|error| format!("{what} cannot be written down: {error}"))?;
         let asked = Instant::now();
-        sandbox.make(namespace, &manifest).await.map_err(|error| format!("{what} was refused: {}", told(&error)))?;
+        made(sandbox, namespace, &manifest).await.map_err(|error| format!("{what} was refused: {}", told(&error)))?;
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
         let settled = timeout(RUNNING_WITHIN, await_condition(pods.clone(), &name, Settled)).await;
         let pod = match settled {
             Ok(Ok(pod)) => pod.ok_or_else(|| format!("{what} was deleted before it ran"))?,
             Ok(Err(error)) => return Err(format!("{what} cannot be watched: {error}")),
             Err(_) => {
-                let pod = pods.get_opt(&name).await.ok().flatten();
+                let named = ListParams::default().fields(&format!("metadata.name={name}"));
+                let pod = pods.list(&named).await.ok().and_then(|list| list.items.into_iter().next());
                 let why = pod.as_ref().and_then(waiting_for).unwrap_or_else(|| "no reason given".into());
                 return Err(format!("{what} did not run within {} s: {why}", RUNNING_WITHIN.as_secs()));
             }
@@ -167,6 +172,22 @@ impl Probes {
         })
         .await
         .clone()
+    }
+}
+
+/// Makes the pod as soon as admission knows its priority class: an API server hears of a new one a moment after it was made, and where
+/// there are several of them not all at once.
+async fn made(sandbox: &Sandbox, namespace: &str, pod: &Pod) -> Result<(), Error> {
+    let start = Instant::now();
+    loop {
+        match sandbox.make(namespace, pod).await {
+            Err(Error::Api(status))
+                if status.message.contains("no PriorityClass with name") && start.elapsed() < CLASS_KNOWN_WITHIN =>
+            {
+                sleep(Duration::from_millis(50)).await;
+            }
+            answered => return answered.map(drop),
+        }
     }
 }
 

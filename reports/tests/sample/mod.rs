@@ -125,11 +125,14 @@ pub fn run() -> Run {
             name: "kind".into(),
             server: "https://127.0.0.1:6443".into(),
             version: "v1.34.4".into(),
-            nodes: vec![NodeFacts { name: "worker".into(), hosts_probes: true, ..NodeFacts::default() }],
+            nodes: vec![NodeFacts { name: "worker".into(), ..NodeFacts::default() }],
             namespaces: vec!["tenant-a".into(), "tenant-b".into(), "shared".into()],
+            ..ClusterFacts::default()
         },
         probes: Vec::new(),
         peak_memory_kib: None,
+        allowances: Vec::new(),
+        requests: 0,
         waivers: vec![
             waiver("images/*", WaiverState::Used),
             waiver("rbac/*", WaiverState::CanGo),

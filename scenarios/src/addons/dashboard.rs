@@ -26,7 +26,7 @@ fn is_image(image: &str) -> bool {
 }
 
 /// Whether a Service leads to a Dashboard: by name, by label, or because it selects one in its namespace.
-pub fn is_service(service: &Service, dashboards: &[Pod]) -> bool {
+pub fn is_service(service: &Service, dashboards: &[&Pod]) -> bool {
     let selector = service.spec.as_ref().and_then(|spec| spec.selector.clone()).unwrap_or_default();
     let selects = |pod: &Pod| {
         let all = selector.iter().all(|(key, value)| pod.labels().get(key) == Some(value));
@@ -34,7 +34,7 @@ pub fn is_service(service: &Service, dashboards: &[Pod]) -> bool {
     };
     service.name_any().starts_with("kubernetes-dashboard")
         || is_labelled(service.labels())
-        || dashboards.iter().any(selects)
+        || dashboards.iter().any(|pod| selects(pod))
 }
 
 /// How a Service can be reached from outside the cluster; `None` where it cannot.
@@ -105,7 +105,7 @@ mod tests {
         let service: Service =
             serde_json::from_value(json!({ "metadata": { "name": name, "namespace": namespace }, "spec": spec }))
                 .unwrap();
-        assert_eq!(is_service(&service, &[pod]), expected);
+        assert_eq!(is_service(&service, &[&pod]), expected);
     }
 
     #[rstest]

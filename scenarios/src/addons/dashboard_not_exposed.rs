@@ -3,7 +3,9 @@
 //!
 //! Attempted: finding a Dashboard, by name, label, image or selector, behind a Service of type LoadBalancer or NodePort, with external
 //! addresses, behind an Ingress or an HTTPRoute, or on a port of its node, in all namespaces. Expected: none. Control: the same lists hold what every cluster has.
+use harness::attempt::survey::Finding;
 use harness::cx::Cx;
+use harness::rights;
 use harness::run;
 use harness::scenario::{G, Impact, Scenario, Scope, Severity};
 use harness::verdict::Attempted;
@@ -22,37 +24,39 @@ pub const SCENARIO: Scenario = Scenario {
     severity: Severity::Critical,
     impact: Impact::Observe,
     scope: Scope::Cluster,
+    needs: &[rights::SURVEY, rights::ROUTES],
+    requests: 8,
     run: run!(attempt),
 };
 
 async fn attempt(cx: &Cx) -> Attempted {
     let mut survey = cx.survey();
     let services = survey.services().await?;
-    let pods: Vec<Pod> = survey.all().await?;
+    let pods = survey.pods().await?;
     let ingresses: Vec<Ingress> = survey.all().await?;
     let routes = survey.custom("gateway.networking.k8s.io/v1", "httproutes").await?;
-    let dashboards: Vec<Pod> = pods.into_iter().filter(is_pod).collect();
+    let dashboards: Vec<&Pod> = pods.iter().filter(|pod| is_pod(pod)).collect();
     let mut found = Vec::new();
     for service in services.iter().filter(|service| is_service(service, &dashboards)) {
         let (namespace, name) = (service.namespace().unwrap_or_default(), service.name_any());
         if let Some(how) = exposure(service) {
-            found.push(format!("service {namespace}/{name} exposes a Dashboard {how}"));
+            found.push(Finding::new("service", service, format!("exposes a Dashboard {how}")));
         }
         let here = |object: Option<String>| object.as_deref() == Some(namespace.as_str());
         for ingress in ingresses.iter().filter(|ingress| here(ingress.namespace()) && backends(ingress).contains(&name)) {
-            found.push(format!("ingress {namespace}/{} leads to the Dashboard {name}", ingress.name_any()));
+            found.push(Finding::new("ingress", ingress, format!("leads to the Dashboard {name}")));
         }
         let metadata = |route: &Value, key: &str| route["metadata"][key].as_str().map(str::to_owned);
         for route in routes.iter().filter(|route| here(metadata(route, "namespace")) && routed(route).contains(&name)) {
             let route = metadata(route, "name").unwrap_or_default();
-            found.push(format!("httproute {namespace}/{route} leads to the Dashboard {name}"));
+            let what = format!("leads to the Dashboard {name}");
+            found.push(Finding { name: format!("httproute {namespace}/{route}"), what });
         }
     }
     for pod in &dashboards {
         let ports: Vec<String> = host_ports(pod).iter().map(ToString::to_string).collect();
         if !ports.is_empty() {
-            let (namespace, name) = (pod.namespace().unwrap_or_default(), pod.name_any());
-            found.push(format!("pod {namespace}/{name} is a Dashboard on port {} of its node", ports.join(", ")));
+            found.push(Finding::new("pod", *pod, format!("is a Dashboard on port {} of its node", ports.join(", "))));
         }
     }
     survey.conclude("exposed Dashboard", found)

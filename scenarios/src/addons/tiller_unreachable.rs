@@ -8,11 +8,10 @@ use futures::try_join;
 use harness::attempt::reach::Path;
 use harness::cx::Cx;
 use harness::probe::batch::Verb;
+use harness::rights;
 use harness::run;
 use harness::scenario::{G, Guard, Impact, Scenario, Scope, Severity};
 use harness::verdict::{Attempted, NoVerdict};
-use k8s_openapi::api::core::v1::Pod;
-use kube::ResourceExt;
 
 use super::tiller::{GRPC, HTTP, candidates};
 
@@ -24,6 +23,8 @@ pub const SCENARIO: Scenario = Scenario {
     severity: Severity::Critical,
     impact: Impact::Probe,
     scope: Scope::EachNamespace,
+    needs: &[rights::PROBES, rights::SURVEY],
+    requests: 0,
     run: run!(attempt),
 };
 
@@ -31,10 +32,9 @@ async fn attempt(cx: &Cx) -> Attempted {
     let node = cx.node()?;
     let mut survey = cx.survey();
     let services = survey.services().await?;
-    let pods: Vec<Pod> = survey.all().await?;
-    let foreign: Vec<Pod> = pods.into_iter().filter(|pod| !pod.labels().contains_key(harness::sandbox::RUN)).collect();
+    let pods = survey.pods().await?;
     let (inside, outside) = try_join!(cx.probe(cx.namespace()?, node), cx.outside_probe(node))?;
-    let tillers = candidates(&services, &foreign);
+    let tillers = candidates(&services, &pods);
     if !tillers.is_empty() {
         let paths = |from| {
             let answering = tillers.iter().filter_map(|tiller| Some((&tiller.name, tiller.address?)));

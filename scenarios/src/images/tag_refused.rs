@@ -4,6 +4,7 @@
 //! Attempted: a pod whose image is named by tag, differing from an admitted one in nothing else, in each namespace, as the one who
 //! deploys there. Expected: an admission policy refuses it. Control: the same image by digest is admitted.
 use harness::cx::Cx;
+use harness::rights;
 use harness::run;
 use harness::scenario::Guard::{AdmissionPolicy, Webhook};
 use harness::scenario::{G, Impact, Scenario, Scope, Severity};
@@ -18,6 +19,8 @@ pub const SCENARIO: Scenario = Scenario {
     severity: Severity::Medium,
     impact: Impact::DryRun,
     scope: Scope::EachNamespace,
+    needs: &[rights::AS_DEPLOYER],
+    requests: 3,
     run: run!(attempt),
 };
 

@@ -8,6 +8,7 @@ use futures::try_join;
 use harness::attempt::reach::Path;
 use harness::cx::Cx;
 use harness::probe::batch::Verb;
+use harness::rights;
 use harness::run;
 use harness::scenario::{G, Guard, Impact, Scenario, Scope, Severity};
 use harness::verdict::Attempted;
@@ -22,6 +23,8 @@ pub const SCENARIO: Scenario = Scenario {
     severity: Severity::Critical,
     impact: Impact::Probe,
     scope: Scope::EachNamespaceOnEachPool,
+    needs: &[rights::PROBES],
+    requests: 0,
     run: run!(attempt),
 };
 

@@ -9,6 +9,7 @@ use harness::attempt::reach::Path;
 use harness::cx::Cx;
 use harness::probe::Probe;
 use harness::probe::batch::Verb;
+use harness::rights;
 use harness::run;
 use harness::scenario::{G, Guard, Impact, Scenario, Scope, Severity};
 use harness::verdict::Attempted;
@@ -23,6 +24,8 @@ pub const SCENARIO: Scenario = Scenario {
     severity: Severity::High,
     impact: Impact::Probe,
     scope: Scope::EachPair,
+    needs: &[rights::PROBES],
+    requests: 0,
     run: run!(attempt),
 };
 

@@ -4,6 +4,7 @@
 //! Attempted: a pod that differs from an admitted one in `securityContext.privileged: true` alone, in each namespace, as the one who
 //! deploys there. Expected: admission refuses it, by Pod Security, a ValidatingAdmissionPolicy or a policy engine's webhook.
 use harness::cx::Cx;
+use harness::rights;
 use harness::run;
 use harness::scenario::Guard::{AdmissionPolicy, PodSecurity, Psp, Webhook};
 use harness::scenario::{G, Impact, Scenario, Scope, Severity};
@@ -18,6 +19,8 @@ pub const SCENARIO: Scenario = Scenario {
     severity: Severity::Critical,
     impact: Impact::DryRun,
     scope: Scope::EachNamespace,
+    needs: &[rights::AS_DEPLOYER],
+    requests: 3,
     run: run!(attempt),
 };
 

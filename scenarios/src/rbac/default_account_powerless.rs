@@ -3,8 +3,10 @@
 //!
 //! Attempted: with a real token of each namespace's `default` account, every verb and resource that matters: reading secrets, creating
 //! pods, binding roles, minting tokens, exec, the kubelet's proxy, impersonation. Expected: RBAC refuses each. Control: the token is
-//! accepted, as that account, and the operator's same request passes authorization.
+//! accepted, as that account; each refusal names it with the verb and resource that it asked for; and the API server serves every one
+//! of them, so that a grant is all that was missing.
 use harness::cx::Cx;
+use harness::rights;
 use harness::run;
 use harness::scenario::{G, Guard, Impact, Scenario, Scope, Severity};
 use harness::verdict::Attempted;
@@ -19,10 +21,12 @@ pub const SCENARIO: Scenario = Scenario {
     severity: Severity::High,
     impact: Impact::DryRun,
     scope: Scope::EachNamespace,
+    needs: &[rights::AS_DEFAULT_ACCOUNT],
+    requests: matrix::REQUESTS,
     run: run!(attempt),
 };
 
 async fn attempt(cx: &Cx) -> Attempted {
     let asks = matrix::asks(cx.namespace()?);
-    cx.access_as("default", asks).await?.refused_by(&[Guard::Rbac]).while_operator_may().await
+    cx.access_as("default", asks).await?.refused_by(&[Guard::Rbac]).while_served_and_known().await
 }

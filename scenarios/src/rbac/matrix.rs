@@ -1,12 +1,24 @@
 //! What an identity that was granted nothing must not get: verb and resource, with the request that asks for it.
 //!
-//! Reads are real; writes are dry runs or aim at a name that does not exist, so that even a cluster that grants everything is not
-//! changed by being asked.
-use harness::attempt::access::Ask;
+//! Reads are real; writes are dry runs that aim at a name that no object has, so that even a cluster that grants everything is not changed
+//! by being asked.
+use harness::attempt::ask::{Ask, Resource};
 use serde_json::json;
 
 /// A name that no object has.
 const NOBODY: &str = "oke-conformance-nobody";
+
+const DEPLOYMENTS: Resource = Resource::of("apps", "v1", "deployments");
+const NETWORK_POLICIES: Resource = Resource::of("networking.k8s.io", "v1", "networkpolicies");
+const ROLE_BINDINGS: Resource = rbac("rolebindings");
+const CLUSTER_ROLE_BINDINGS: Resource = rbac("clusterrolebindings");
+
+const fn rbac(name: &'static str) -> Resource {
+    Resource::of("rbac.authorization.k8s.io", "v1", name)
+}
+
+/// What they cost: each once, the last in the identity's own name too, who it is, and its token.
+pub const REQUESTS: usize = 32 + 3;
 
 /// Everything that matters, in `namespace` and cluster-wide.
 pub fn asks(namespace: &str) -> Vec<Ask> {
@@ -18,69 +30,46 @@ pub fn asks(namespace: &str) -> Vec<Ask> {
 
 fn reads(namespace: &str) -> Vec<Ask> {
     let core = ["pods", "secrets", "configmaps", "serviceaccounts", "services", "events", "resourcequotas"];
-    let in_namespace =
-        core.map(|resource| Ask::get(format!("list {resource}"), format!("/api/v1/namespaces/{namespace}/{resource}")));
-    let apps = Ask::get("list deployments", format!("/apis/apps/v1/namespaces/{namespace}/deployments"));
-    let roles = Ask::get(
-        "list rolebindings",
-        format!("/apis/rbac.authorization.k8s.io/v1/namespaces/{namespace}/rolebindings"),
-    );
+    let here = core.map(Resource::core).into_iter().chain([DEPLOYMENTS, ROLE_BINDINGS]);
     let wide = ["secrets", "pods", "nodes", "namespaces", "persistentvolumes"];
-    let cluster_wide =
-        wide.map(|resource| Ask::get(format!("list {resource} cluster-wide"), format!("/api/v1/{resource}?limit=1")));
-    let bindings =
-        Ask::get("list clusterrolebindings", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings?limit=1");
-    in_namespace.into_iter().chain([apps, roles]).chain(cluster_wide).chain([bindings]).collect()
+    let wide = wide.map(Resource::core).into_iter().chain([CLUSTER_ROLE_BINDINGS]);
+    here.map(|resource| Ask::list(resource).in_namespace(namespace)).chain(wide.map(Ask::list)).collect()
 }
 
 fn writes(namespace: &str) -> Vec<Ask> {
-    let core = format!("/api/v1/namespaces/{namespace}");
-    let networking = format!("/apis/networking.k8s.io/v1/namespaces/{namespace}/networkpolicies");
-    vec![
-        Ask::create(
-            "create pods",
-            format!("{core}/pods"),
-            json!({
-                "apiVersion": "v1", "kind": "Pod", "metadata": { "name": NOBODY }, "spec": { "containers": [{ "name": "a", "image": "a" }] },
-            }),
-        ),
-        Ask::create(
-            "create configmaps",
-            format!("{core}/configmaps"),
-            json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": NOBODY } }),
-        ),
-        Ask::create(
-            "create networkpolicies",
-            networking.clone(),
-            json!({
-                "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": { "name": NOBODY }, "spec": { "podSelector": {} },
-            }),
-        ),
-        Ask::create(
-            "create deployments",
-            format!("/apis/apps/v1/namespaces/{namespace}/deployments"),
-            json!({
-                "apiVersion": "apps/v1", "kind": "Deployment", "metadata": { "name": NOBODY }, "spec": {
-                    "selector": { "matchLabels": { "a": "a" } },
-                    "template": { "metadata": { "labels": { "a": "a" } }, "spec": { "containers": [{ "name": "a", "image": "a" }] } },
-                },
-            }),
-        ),
-        Ask::delete("delete pods", format!("{core}/pods/{NOBODY}")),
-        Ask::delete("delete secrets", format!("{core}/secrets/{NOBODY}")),
-        Ask::delete("delete networkpolicies", format!("{networking}/{NOBODY}")),
-        Ask::delete("delete resourcequotas", format!("{core}/resourcequotas/{NOBODY}")),
-        Ask::delete("delete nodes", format!("/api/v1/nodes/{NOBODY}")),
-        Ask::patch(
-            "patch namespaces",
-            format!("/api/v1/namespaces/{namespace}"),
-            json!({ "metadata": { "labels": { "oke-conformance": "x" } } }),
-        ),
-    ]
+    let metadata = json!({ "name": NOBODY });
+    let container = json!([{ "name": "a", "image": "a" }]);
+    let pod = json!({ "apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": { "containers": container } });
+    let deployment = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": metadata, "spec": {
+            "selector": { "matchLabels": { "a": "a" } },
+            "template": { "metadata": { "labels": { "a": "a" } }, "spec": { "containers": container } },
+        },
+    });
+    let policy = json!({
+        "apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": metadata, "spec": { "podSelector": {} },
+    });
+    let config = json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata });
+    let created = [
+        (Resource::core("pods"), pod),
+        (Resource::core("configmaps"), config),
+        (NETWORK_POLICIES, policy),
+        (DEPLOYMENTS, deployment),
+    ];
+    let deleted =
+        [Resource::core("pods"), Resource::core("secrets"), NETWORK_POLICIES, Resource::core("resourcequotas")];
+    let label = json!({ "metadata": { "labels": { "oke-conformance": "x" } } });
+    let created = created.into_iter().map(|(resource, body)| Ask::create(resource, body).in_namespace(namespace));
+    let deleted = deleted.into_iter().map(|resource| Ask::delete(resource).in_namespace(namespace).named(NOBODY));
+    let wide = [
+        Ask::delete(Resource::core("nodes")).named(NOBODY),
+        // Its labels decide which Pod Security Standard is kept there.
+        Ask::patch(Resource::core("namespaces"), label).named(namespace),
+    ];
+    created.chain(deleted).chain(wide).collect()
 }
 
 fn escalations(namespace: &str) -> Vec<Ask> {
-    let rbac = "/apis/rbac.authorization.k8s.io/v1";
     let role = json!({ "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "cluster-admin" });
     let binding = |kind: &str| {
         json!({
@@ -88,30 +77,18 @@ fn escalations(namespace: &str) -> Vec<Ask> {
             "subjects": [{ "kind": "ServiceAccount", "name": "default", "namespace": namespace }],
         })
     };
-    let core = format!("/api/v1/namespaces/{namespace}");
+    let token = json!({
+        "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": { "expirationSeconds": 600 },
+    });
     vec![
-        Ask::create(
-            "bind cluster-admin here",
-            format!("{rbac}/namespaces/{namespace}/rolebindings"),
-            binding("RoleBinding"),
-        ),
-        Ask::create(
-            "bind cluster-admin everywhere",
-            format!("{rbac}/clusterrolebindings"),
-            binding("ClusterRoleBinding"),
-        ),
-        Ask::create(
-            "mint a token of another account",
-            format!("{core}/serviceaccounts/{NOBODY}/token"),
-            json!({
-                "apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": { "expirationSeconds": 600 },
-            }),
-        ),
-        Ask::get("exec into a pod", format!("{core}/pods/{NOBODY}/exec?command=true&stdout=true")),
-        Ask::get("read a pod's log", format!("{core}/pods/{NOBODY}/log")),
-        Ask::get("reach a kubelet through its node's proxy", format!("/api/v1/nodes/{NOBODY}/proxy/pods")),
-        // Discovery is open to every authenticated user: whoever may impersonate this one gets it.
-        Ask::get("impersonate a user", "/api").impersonating(NOBODY),
+        Ask::create(ROLE_BINDINGS, binding("RoleBinding")).in_namespace(namespace),
+        Ask::create(CLUSTER_ROLE_BINDINGS, binding("ClusterRoleBinding")),
+        Ask::create(Resource::core("serviceaccounts/token"), token).in_namespace(namespace).named(NOBODY),
+        Ask::get(Resource::core("pods/exec"), "command=true&stdout=true").in_namespace(namespace).named(NOBODY),
+        Ask::get(Resource::core("pods/log"), "").in_namespace(namespace).named(NOBODY),
+        // The way to a kubelet, past the API server's admission.
+        Ask::get(Resource::core("nodes/proxy"), "").named(NOBODY),
+        Ask::impersonate(NOBODY),
     ]
 }
 
@@ -120,20 +97,25 @@ mod tests {
     use super::*;
     use rstest::rstest;
 
-    #[test]
-    fn nothing_that_is_asked_could_change_the_cluster() {
-        for ask in asks("a") {
-            let harmless = ask.method == "GET" || ask.path.contains("dryRun=All");
-            assert!(harmless, "{} is not a dry run", ask.what);
-        }
-    }
-
     #[rstest]
     #[case("list secrets")]
     #[case("create pods")]
-    #[case("exec into a pod")]
-    #[case("impersonate a user")]
+    #[case("get pods/exec")]
+    #[case("impersonate users oke-conformance-nobody")]
+    #[case("create clusterrolebindings cluster-wide")]
     fn what_must_never_drop_out(#[case] what: &str) {
-        assert!(asks("a").iter().any(|ask| ask.what == what));
+        assert!(asks("a").iter().any(|ask| ask.to_string() == what));
+    }
+
+    #[test]
+    fn what_they_cost() {
+        assert_eq!(asks("a").len() + 3, REQUESTS);
+    }
+
+    #[test]
+    fn nothing_is_asked_twice() {
+        let all: Vec<String> = asks("a").iter().map(ToString::to_string).collect();
+        let once: std::collections::BTreeSet<&String> = all.iter().collect();
+        assert_eq!(once.len(), all.len());
     }
 }

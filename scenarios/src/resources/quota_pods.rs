@@ -4,6 +4,7 @@
 //! into a namespace of the run's own under the same quota with room for one. Expected: the second is refused, "exceeded quota". Control:
 //! the first is admitted, and the namespace in scope has a quota that bounds pods and that the quota controller keeps.
 use harness::cx::Cx;
+use harness::rights;
 use harness::run;
 use harness::scenario::{G, Impact, Scenario, Scope, Severity};
 use harness::verdict::Attempted;
@@ -16,6 +17,8 @@ pub const SCENARIO: Scenario = Scenario {
     severity: Severity::Medium,
     impact: Impact::Probe,
     scope: Scope::EachNamespace,
+    needs: &[rights::QUOTAS],
+    requests: 10,
     run: run!(attempt),
 };
 

@@ -1,0 +1,89 @@
+//! Which network plug-ins and policy engines are at work, from what every reader of the cluster sees: the images of DaemonSets' pods and
+//! the API groups that are served. Never a verdict: only attempts are believed.
+use std::collections::BTreeSet;
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+use serde::{Deserialize, Serialize};
+
+/// A network plug-in.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct NetworkPlugin {
+    /// Its name.
+    pub name: String,
+    /// Whether it enforces NetworkPolicy, by its own documents. OKE's own plug-ins do not (Oracle: "Pod networking").
+    pub enforces: bool,
+}
+
+/// Part of the image's repository, name, and whether it enforces NetworkPolicy.
+const NETWORK: [(&str, &str, bool); 12] = [
+    ("kube-router", "kube-router", true),
+    ("calico/node", "Calico", true),
+    ("calico-node", "Calico", true),
+    ("cilium/cilium", "Cilium", true),
+    ("antrea", "Antrea", true),
+    ("weave-npc", "Weave", true),
+    ("kindnetd", "kindnet", true),
+    ("network-policy-agent", "AWS network policy agent", true),
+    ("amazon-k8s-cni", "Amazon VPC CNI", false),
+    ("flannel", "flannel", false),
+    ("vcn-native-ip-cni", "OCI VCN-native", false),
+    ("oke-public-cni", "OCI VCN-native", false),
+];
+
+/// API group, and the engine that serves it.
+const ENGINES: [(&str, &str); 3] =
+    [("constraints.gatekeeper.sh", "Gatekeeper"), ("templates.gatekeeper.sh", "Gatekeeper"), ("kyverno.io", "Kyverno")];
+
+/// The network plug-ins whose agents run on the nodes.
+pub fn network(pods: &[Pod]) -> Vec<NetworkPlugin> {
+    let agents = pods.iter().filter(|pod| pod.owner_references().iter().any(|owner| owner.kind == "DaemonSet"));
+    let images = agents.flat_map(|pod| pod.spec.iter().flat_map(|spec| &spec.containers));
+    let known = images.filter_map(|container| {
+        let image = container.image.as_deref()?;
+        NETWORK.iter().find(|(part, ..)| image.contains(part))
+    });
+    let found: BTreeSet<NetworkPlugin> =
+        known.map(|(_, name, enforces)| NetworkPlugin { name: (*name).into(), enforces: *enforces }).collect();
+    found.into_iter().collect()
+}
+
+/// The policy engines whose own kinds are served.
+pub fn engines(groups: &[String]) -> Vec<String> {
+    let known = ENGINES.iter().filter(|(served, _)| groups.iter().any(|group| group == served));
+    let found: BTreeSet<&str> = known.map(|(_, name)| *name).collect();
+    found.into_iter().map(str::to_owned).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+    use serde_json::json;
+
+    #[rstest]
+    #[case::calico("docker.io/calico/node:v3.29.1", Some(("Calico", true)))]
+    #[case::oke("iad.ocir.io/axoxdievda5j/oke-public-flannel@sha256:00", Some(("flannel", false)))]
+    #[case::something_else("registry.k8s.io/kube-proxy:v1.34.4", None)]
+    fn which_plugin(#[case] image: &str, #[case] expected: Option<(&str, bool)>) {
+        let pod = |kind: &str| -> Pod {
+            serde_json::from_value(json!({
+                "metadata": { "ownerReferences": [{ "apiVersion": "apps/v1", "kind": kind, "name": "a", "uid": "u" }] },
+                "spec": { "containers": [{ "name": "a", "image": image }] },
+            }))
+            .unwrap()
+        };
+        let expected: Vec<NetworkPlugin> = expected
+            .iter()
+            .map(|(name, enforces)| NetworkPlugin { name: (*name).into(), enforces: *enforces })
+            .collect();
+        assert_eq!(network(&[pod("DaemonSet")]), expected);
+        assert_eq!(network(&[pod("ReplicaSet")]), []);
+    }
+
+    #[test]
+    fn an_engine_is_known_by_what_it_serves() {
+        let groups = ["apps", "kyverno.io", "templates.gatekeeper.sh", "constraints.gatekeeper.sh"].map(String::from);
+        assert_eq!(engines(&groups), ["Gatekeeper", "Kyverno"]);
+    }
+}

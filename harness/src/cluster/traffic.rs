@@ -1,0 +1,129 @@
+//! Every request of a run, over all its identities: how many are under way at once, how long each is waited for, how many there were.
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use http::{Request, Response};
+use tokio::sync::Semaphore;
+use tower::{BoxError, Layer, Service};
+
+/// Requests under way at once, over all scenarios and identities: a twentieth of what an API server takes by default
+/// (`--max-requests-inflight` 400, `--max-mutating-requests-inflight` 200), so that nobody else waits for us.
+pub const IN_FLIGHT: usize = 32;
+/// Until the head of an answer, counted from when the request is sent; a watch and an exec have theirs at once.
+const ANSWER_WITHIN: Duration = Duration::from_secs(15);
+
+/// The requests of a run.
+#[derive(Clone, Debug)]
+pub struct Traffic {
+    permits: Arc<Semaphore>,
+    sent: Arc<AtomicU64>,
+}
+
+impl Default for Traffic {
+    fn default() -> Self {
+        Self { permits: Arc::new(Semaphore::new(IN_FLIGHT)), sent: Arc::default() }
+    }
+}
+
+impl Traffic {
+    /// Requests sent so far.
+    pub fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+}
+
+/// How long the answer took from when its request was sent: waiting for our own turn is no part of it. Among the answer's extensions.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AnsweredAfter(pub(crate) Duration);
+
+impl<S> Layer<S> for Traffic {
+    type Service = Regulated<S>;
+
+    fn layer(&self, inner: S) -> Regulated<S> {
+        Regulated { inner, traffic: self.clone() }
+    }
+}
+
+/// A service whose requests wait for their turn.
+#[derive(Debug)]
+pub struct Regulated<S> {
+    inner: S,
+    traffic: Traffic,
+}
+
+impl<S, Asked, Answer> Service<Request<Asked>> for Regulated<S>
+where
+    S: Service<Request<Asked>, Response = Response<Answer>, Error = BoxError>,
+    S::Future: Send + 'static,
+    Answer: 'static,
+{
+    type Response = Response<Answer>;
+    type Error = BoxError;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<Answer>, BoxError>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), BoxError>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Asked>) -> Self::Future {
+        let Traffic { permits, sent } = self.traffic.clone();
+        // Not sent yet: nothing is before the future is polled, and that is where its turn is waited for. A caller that gives up
+        // takes its place in the queue along.
+        let answer = self.inner.call(request);
+        Box::pin(async move {
+            let _turn = permits.acquire().await?;
+            sent.fetch_add(1, Ordering::Relaxed);
+            let start = Instant::now();
+            let answer = tokio::time::timeout(ANSWER_WITHIN, answer).await;
+            let mut answer =
+                answer.map_err(|_| format!("the API server did not answer within {} s", ANSWER_WITHIN.as_secs()))??;
+            answer.extensions_mut().insert(AnsweredAfter(start.elapsed()));
+            Ok(answer)
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tower::{ServiceExt, service_fn};
+
+    fn slow() -> impl Service<Request<()>, Response = Response<()>, Error = BoxError, Future: Send + 'static> + Clone {
+        service_fn(|_| async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            Ok::<_, BoxError>(Response::new(()))
+        })
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_more_than_the_limit_are_under_way_and_waiting_is_no_part_of_the_answer() {
+        let traffic = Traffic::default();
+        let start = tokio::time::Instant::now();
+        let asked = (0..IN_FLIGHT * 2 + 1).map(|_| traffic.layer(slow()).oneshot(Request::new(())));
+        let answers = futures::future::join_all(asked).await;
+        assert_eq!(start.elapsed().as_secs(), 3);
+        assert_eq!(traffic.sent(), IN_FLIGHT as u64 * 2 + 1);
+        assert!(answers.iter().all(|answer| answer.is_ok()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_gives_up_leaves_no_gap() {
+        let traffic = Traffic::default();
+        for _ in 0..IN_FLIGHT * 2 {
+            let asked = traffic.layer(slow()).oneshot(Request::new(()));
+            assert!(tokio::time::timeout(Duration::from_millis(10), asked).await.is_err());
+        }
+        assert!(traffic.layer(slow()).oneshot(Request::new(())).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_server_is_not_waited_for() {
+        let silent = service_fn(|_: Request<()>| std::future::pending::<Result<Response<()>, BoxError>>());
+        let told = Traffic::default().layer(silent).oneshot(Request::new(())).await.unwrap_err().to_string();
+        assert_eq!(told, "the API server did not answer within 15 s");
+    }
+}

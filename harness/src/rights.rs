@@ -1,0 +1,101 @@
+//! Rights that a run's own credential needs. A scenario names those of what it uses; the preflight asks for each, and `ci/deploy/rbac.yaml`
+//! grants exactly what the suite `prod` needs (a test holds the two together).
+use std::fmt;
+
+/// One right, cluster-wide: namespaces in scope may be any, and a run's own are not there yet when it is granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Right {
+    /// API group; empty for the core.
+    pub group: &'static str,
+    /// Plural, with the subresource where there is one.
+    pub resource: &'static str,
+    /// Verb.
+    pub verb: &'static str,
+    /// Which objects.
+    pub of: Of,
+}
+
+/// Which objects a right is needed for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Of {
+    /// Any.
+    Any,
+    /// Those named `default`.
+    Default,
+    /// Those named as the service account that deploys.
+    Deployer,
+}
+
+const fn core(verb: &'static str, resource: &'static str) -> Right {
+    Right { group: "", resource, verb, of: Of::Any }
+}
+
+const fn of(verb: &'static str, group: &'static str, resource: &'static str) -> Right {
+    Right { group, resource, verb, of: Of::Any }
+}
+
+const fn token(of: Of) -> Right {
+    Right { of, ..core("create", "serviceaccounts/token") }
+}
+
+/// What every run needs: without nodes and namespaces there is no scope.
+pub const SCOPE: &[Right] = &[core("list", "nodes"), core("list", "namespaces")];
+
+/// What it takes to clear away whatever a run makes. Where one of these is missing, nothing is made.
+pub const SWEEP: &[Right] = &[
+    core("list", "namespaces"),
+    core("delete", "namespaces"),
+    core("list", "pods"),
+    core("deletecollection", "pods"),
+    core("list", "configmaps"),
+    core("deletecollection", "configmaps"),
+    of("list", "scheduling.k8s.io", "priorityclasses"),
+    of("deletecollection", "scheduling.k8s.io", "priorityclasses"),
+];
+
+/// A real token of each namespace's `default` account.
+pub const AS_DEFAULT_ACCOUNT: &[Right] = &[token(Of::Default)];
+
+/// A real token of the account that deploys; where a namespace has none, the operator deploys there.
+pub const AS_DEPLOYER: &[Right] = &[token(Of::Deployer), core("create", "pods")];
+
+/// Looking through Services and pods.
+pub const SURVEY: &[Right] = &[core("list", "services"), core("list", "pods")];
+
+/// Looking through what leads from outside to a Service.
+pub const ROUTES: &[Right] =
+    &[of("list", "networking.k8s.io", "ingresses"), of("list", "gateway.networking.k8s.io", "httproutes")];
+
+/// Probes: their priority, the namespaces of their controls, what carries the agent, and talking to it.
+pub const PROBES: &[Right] = &[
+    of("create", "scheduling.k8s.io", "priorityclasses"),
+    core("create", "namespaces"),
+    core("create", "configmaps"),
+    core("create", "pods"),
+    core("watch", "pods"),
+    core("get", "pods/exec"),
+    // Asked for besides from Kubernetes 1.35 on (KEP-5633).
+    core("create", "pods/exec"),
+];
+
+/// Reading quotas, and trying a copy of one in a namespace of the run's own.
+pub const QUOTAS: &[Right] = &[
+    core("list", "resourcequotas"),
+    core("create", "resourcequotas"),
+    core("create", "namespaces"),
+    core("create", "pods"),
+];
+
+impl fmt::Display for Right {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.verb, self.resource)?;
+        if !self.group.is_empty() {
+            write!(f, ".{}", self.group)?;
+        }
+        match self.of {
+            Of::Any => Ok(()),
+            Of::Default => f.write_str(" of default"),
+            Of::Deployer => f.write_str(" of the deployer"),
+        }
+    }
+}
