@@ -1,5 +1,7 @@
 //! How long things take here: numbers to be printed and compared, never asserted.
 
+mod namespaces;
+
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -21,6 +23,7 @@ pub async fn bench(progress: Progress) -> Result<()> {
     let range = Range::up(RANGE, Lifetime::ThrowAway, progress).await?;
     let up = range.timings().whole;
     let measured = runs(&range).await;
+    let curve = namespaces::curve(&range).await;
     let start = Instant::now();
     range.down().await?;
     let down = start.elapsed();
@@ -43,7 +46,7 @@ pub async fn bench(progress: Progress) -> Result<()> {
     row("command, sweep included", "ms", |measured| vec![measured.command.as_millis() as u64]);
     row("probe running after", "ms", |measured| measured.probes_ms.clone());
     row("peak memory of the suite", "KiB", |measured| vec![measured.peak_memory_kib]);
-    Ok(())
+    curve
 }
 
 struct Measured {

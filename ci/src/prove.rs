@@ -94,6 +94,11 @@ async fn whole(range: &Range) -> Result<()> {
 
 /// Runs the suite as a user would, and reads its record.
 pub(crate) async fn suite(range: &Range) -> Result<Run> {
+    suite_with(range, &[]).await
+}
+
+/// ... with more words on its command line.
+pub(crate) async fn suite_with(range: &Range, more: &[&str]) -> Result<Run> {
     let root = workspace();
     let reports = root.join("target/conformance").join(format!("prove-{}", range.name()));
     let record = reports.join("run.json");
@@ -101,7 +106,7 @@ pub(crate) async fn suite(range: &Range) -> Result<Run> {
         std::fs::remove_file(&record).with_context(|| format!("{} cannot be removed", record.display()))?;
     }
     let mut suite = Command::from(crate::cargo::command());
-    suite.args(["test", "--quiet", "--", "--cluster", &format!("kind:{}", range.name()), "--report-dir"]).arg(&reports);
+    suite.args(["test", "--quiet", "--", "--cluster", &format!("kind:{}", range.name()), "--report-dir"]).arg(&reports).args(more);
     let output = suite.current_dir(&root).kill_on_drop(true).output().await.context("cargo cannot be started")?;
     let Ok(text) = std::fs::read(&record) else {
         let complaint = String::from_utf8_lossy(&output.stderr);

@@ -291,7 +291,7 @@ impl Range {
         docker::docker(&["logs", &self.names.metadata()])
     }
 
-    fn kubectl(&self) -> Kubectl {
+    pub(crate) fn kubectl(&self) -> Kubectl {
         Kubectl::new(&self.names.control_plane())
     }
 }

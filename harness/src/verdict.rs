@@ -2,6 +2,44 @@
 //!
 //! A scenario cannot write a denial down by itself: a [`Verdict`] comes from an attempt in [`crate::attempt`], which asks for the
 //! guards that are expected and for the control before it can be awaited.
+//!
+//! ```
+//! # use harness::{cx::Cx, scenario::Guard, verdict::Attempted};
+//! async fn attempt(cx: &Cx) -> Attempted {
+//!     let pod = cx.plain_pod()?;
+//!     cx.admission(pod.clone()).await?.denied_by(&[Guard::PodSecurity]).while_admitting(pod).await
+//! }
+//! ```
+//! Without a control:
+//! ```compile_fail,E0277
+//! # use harness::{cx::Cx, scenario::Guard, verdict::Attempted};
+//! async fn attempt(cx: &Cx) -> Attempted {
+//!     cx.admission(cx.plain_pod()?).await?.denied_by(&[Guard::PodSecurity]).await
+//! }
+//! ```
+//! Without its guards:
+//! ```compile_fail,E0599
+//! # use harness::{cx::Cx, verdict::Attempted};
+//! async fn attempt(cx: &Cx) -> Attempted {
+//!     let pod = cx.plain_pod()?;
+//!     cx.admission(pod.clone()).await?.while_admitting(pod).await
+//! }
+//! ```
+//! Packets without a path that must be open:
+//! ```compile_fail,E0277
+//! # use harness::{attempt::reach::Path, cx::Cx, scenario::Guard, verdict::Attempted};
+//! async fn attempt(cx: &Cx, path: Path) -> Attempted {
+//!     cx.reach(vec![path]).stopped_by(Guard::Network).await
+//! }
+//! ```
+//! Written down:
+//! ```compile_fail,E0451
+//! # use harness::{record::Outcome, scenario::Guard, verdict::Verdict};
+//! fn green() -> Verdict {
+//!     let outcome = Outcome::Denied { guard: Guard::Rbac, evidence: "trust me".into(), control: "me".into() };
+//!     Verdict { outcome, denied_after_ms: None }
+//! }
+//! ```
 use std::fmt;
 
 use crate::record::Outcome;

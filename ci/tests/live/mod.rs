@@ -1,7 +1,10 @@
 //! The range that is up, seen by its administrator.
 
+#![allow(dead_code, reason = "each test program uses its part of it")]
+
 use std::fs;
-use std::process::Command;
+use std::io::Write;
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use ci::range::Range;
@@ -50,9 +53,19 @@ pub fn kubeconfig_with(token: &str) -> String {
 
 /// What kubectl says, as the administrator.
 pub fn kubectl(arguments: &[&str]) -> String {
+    kubectl_with(arguments, "")
+}
+
+/// ... where it reads `input`.
+pub fn kubectl_with(arguments: &[&str], input: &str) -> String {
     let control_plane = format!("{}-control-plane", range().name());
-    let kubectl = ["exec", &control_plane, "kubectl", "--kubeconfig=/etc/kubernetes/admin.conf"];
-    let output = Command::new("docker").args(kubectl).args(arguments).output().unwrap();
+    let kubectl = ["exec", "--interactive", &control_plane, "kubectl", "--kubeconfig=/etc/kubernetes/admin.conf"];
+    let mut command = Command::new("docker");
+    let command = command.args(kubectl).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut kubectl = command.stderr(Stdio::piped()).spawn().unwrap();
+    // Closed behind the last byte, or kubectl waits for more.
+    kubectl.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    let output = kubectl.wait_with_output().unwrap();
     assert!(output.status.success(), "kubectl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
@@ -65,11 +78,11 @@ pub fn probes() -> Vec<String> {
         .collect()
 }
 
-/// Every object that can be listed, in all namespaces: kind, namespace, name.
+/// Every object that can be listed, in all namespaces: which it is, whether it was made anew or changed, and its labels.
 pub fn everything() -> Vec<String> {
     let kinds = kubectl(&["api-resources", "--verbs=list", "--output=name"]);
     let kinds: Vec<&str> = kinds.lines().filter(|kind| !RESTLESS.contains(kind)).collect();
-    let columns = "--output=custom-columns=:kind,:metadata.namespace,:metadata.name";
+    let columns = "--output=custom-columns=:kind,:metadata.namespace,:metadata.name,:metadata.uid,:metadata.generation,:metadata.labels";
     let objects = kubectl(&["get", &kinds.join(","), "--all-namespaces", "--no-headers", columns]);
     let objects = objects.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
     let mut objects: Vec<String> = objects.filter(|object| !object.is_empty()).collect();

@@ -1,0 +1,101 @@
+//! How a run grows with the namespaces in scope: what admission alone decides, on ten of them and on a hundred.
+
+use anyhow::{Context, Result, ensure};
+use harness::record::{Outcome, Run};
+use serde_json::{Value, json};
+
+use crate::check::workspace;
+use crate::prove::suite_with;
+use crate::range::Range;
+
+/// Namespaces in scope.
+const SIZES: [usize; 5] = [10, 25, 50, 75, 100];
+/// What their names begin with.
+const PREFIX: &str = "bench-";
+/// Runs of each size; the best is told, for whatever else the machine does only ever slows one down.
+const RUNS: usize = 3;
+/// Deleting a hundred namespaces takes their controller a while.
+const GONE_WITHIN: &str = "--timeout=180s";
+
+/// Makes namespaces with a deployer each, runs the admission scenarios on more and more of them, and prints the curve.
+///
+/// # Errors
+/// When a namespace cannot be made, or something but a denial is found.
+pub(super) async fn curve(range: &Range) -> Result<()> {
+    let all: Vec<String> = (0..SIZES[SIZES.len() - 1]).map(|number| format!("{PREFIX}{number:03}")).collect();
+    let manifests: Vec<Value> = all.iter().flat_map(|name| tenant(name)).collect();
+    range.kubectl().apply(&json!({ "apiVersion": "v1", "kind": "List", "items": manifests }).to_string()).await?;
+    let measured = measure(range, &all).await;
+    let delete = [&["delete", "namespaces", GONE_WITHIN][..], &all.iter().map(String::as_str).collect::<Vec<_>>()].concat();
+    range.kubectl().run(&delete).await?;
+    println!("namespaces   cells   requests       run   attempts/s   peak memory");
+    for Measured { namespaces, cells, requests, run_ms, memory_kib } in measured? {
+        println!(
+            "{namespaces:>10} {cells:>7} {requests:>10} {run_ms:>6} ms {:>12.0} {:>9} KiB",
+            cells as f64 / (run_ms as f64 / 1000.0),
+            memory_kib
+        );
+    }
+    Ok(())
+}
+
+struct Measured {
+    namespaces: usize,
+    cells: usize,
+    requests: u64,
+    run_ms: u64,
+    memory_kib: u64,
+}
+
+async fn measure(range: &Range, all: &[String]) -> Result<Vec<Measured>> {
+    let file = workspace().join("target/conformance/bench.toml");
+    let mut measured = Vec::new();
+    for size in SIZES {
+        let names = all[..size].iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
+        let text = format!(
+            "purpose = \"a benchmark\"\nscenarios = [\"pod_security/*\", \"images/*\"]\nimpact = \"dry-run\"\n[scope]\nnamespaces = [{names}]\n"
+        );
+        std::fs::create_dir_all(file.parent().context("no folder")?)?;
+        std::fs::write(&file, text).with_context(|| format!("{} cannot be written", file.display()))?;
+        let suite = file.canonicalize()?;
+        let mut best: Option<Run> = None;
+        for _ in 0..RUNS {
+            let run = suite_with(range, &["--suite", &suite.display().to_string()]).await?;
+            if best.as_ref().is_none_or(|best| run.elapsed_ms < best.elapsed_ms) {
+                best = Some(run);
+            }
+        }
+        measured.push(Measured::of(size, &best.context("no run")?)?);
+    }
+    Ok(measured)
+}
+
+impl Measured {
+    fn of(namespaces: usize, run: &Run) -> Result<Self> {
+        let cells: Vec<_> = run.scenarios.iter().flat_map(|record| &record.cells).collect();
+        let denied = cells.iter().filter(|cell| matches!(cell.outcome, Outcome::Denied { .. })).count();
+        ensure!(denied == cells.len(), "{} of {} cells are not denied: the rate would be one of failing", cells.len() - denied, cells.len());
+        Ok(Self {
+            namespaces,
+            cells: denied,
+            requests: run.requests,
+            run_ms: run.elapsed_ms,
+            memory_kib: run.peak_memory_kib.unwrap_or_default(),
+        })
+    }
+}
+
+/// A namespace as the hardened ones are: restricted, with an account that deploys.
+fn tenant(name: &str) -> [Value; 3] {
+    [
+        json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": {
+            "name": name, "labels": { "pod-security.kubernetes.io/enforce": "restricted" },
+        } }),
+        json!({ "apiVersion": "v1", "kind": "ServiceAccount", "metadata": { "name": "deployer", "namespace": name } }),
+        json!({
+            "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding", "metadata": { "name": "deployer", "namespace": name },
+            "roleRef": { "apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "tenant-deployer" },
+            "subjects": [{ "kind": "ServiceAccount", "name": "deployer", "namespace": name }],
+        }),
+    ]
+}
