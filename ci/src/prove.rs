@@ -106,7 +106,10 @@ pub(crate) async fn suite_with(range: &Range, more: &[&str]) -> Result<Run> {
         std::fs::remove_file(&record).with_context(|| format!("{} cannot be removed", record.display()))?;
     }
     let mut suite = Command::from(crate::cargo::command());
-    suite.args(["test", "--quiet", "--", "--cluster", &format!("kind:{}", range.name()), "--report-dir"]).arg(&reports).args(more);
+    suite
+        .args(["test", "--quiet", "--", "--cluster", &format!("kind:{}", range.name()), "--report-dir"])
+        .arg(&reports)
+        .args(more);
     let output = suite.current_dir(&root).kill_on_drop(true).output().await.context("cargo cannot be started")?;
     let Ok(text) = std::fs::read(&record) else {
         let complaint = String::from_utf8_lossy(&output.stderr);

@@ -35,9 +35,8 @@ fn granted(rules: &[PolicyRule]) -> BTreeSet<Granted> {
         for group in rule.api_groups.iter().flatten() {
             for resource in rule.resources.iter().flatten() {
                 for verb in &rule.verbs {
-                    granted.extend(
-                        names.iter().map(|name| (group.clone(), resource.clone(), verb.clone(), name.clone())),
-                    );
+                    granted
+                        .extend(names.iter().map(|name| (group.clone(), resource.clone(), verb.clone(), name.clone())));
                 }
             }
         }

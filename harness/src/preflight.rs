@@ -138,8 +138,13 @@ fn foreseen(env: &Env, entry: &Entry, missing: &[Right]) -> Option<String> {
     let needs = entry.scenario.needs.iter().copied().flatten().chain(sweep);
     let lacking: BTreeSet<&Right> = needs.filter(|right| missing.contains(right)).collect();
     if !lacking.is_empty() {
-        let lacking = lacking.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        return Some(format!("inconclusive: the credential may not {lacking}"));
+        // The whole list ends the plan.
+        let first: Vec<String> = lacking.iter().take(2).map(ToString::to_string).collect();
+        let more = match lacking.len() - first.len() {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        return Some(format!("inconclusive: the credential may not {}{more}", first.join(", ")));
     }
     if cells(entry.scenario.scope, env).is_empty() {
         let of = match entry.scenario.scope {

@@ -26,7 +26,8 @@ pub(super) async fn curve(range: &Range) -> Result<()> {
     let manifests: Vec<Value> = all.iter().flat_map(|name| tenant(name)).collect();
     range.kubectl().apply(&json!({ "apiVersion": "v1", "kind": "List", "items": manifests }).to_string()).await?;
     let measured = measure(range, &all).await;
-    let delete = [&["delete", "namespaces", GONE_WITHIN][..], &all.iter().map(String::as_str).collect::<Vec<_>>()].concat();
+    let delete =
+        [&["delete", "namespaces", GONE_WITHIN][..], &all.iter().map(String::as_str).collect::<Vec<_>>()].concat();
     range.kubectl().run(&delete).await?;
     println!("namespaces   cells   requests       run   attempts/s   peak memory");
     for Measured { namespaces, cells, requests, run_ms, memory_kib } in measured? {
@@ -74,7 +75,12 @@ impl Measured {
     fn of(namespaces: usize, run: &Run) -> Result<Self> {
         let cells: Vec<_> = run.scenarios.iter().flat_map(|record| &record.cells).collect();
         let denied = cells.iter().filter(|cell| matches!(cell.outcome, Outcome::Denied { .. })).count();
-        ensure!(denied == cells.len(), "{} of {} cells are not denied: the rate would be one of failing", cells.len() - denied, cells.len());
+        ensure!(
+            denied == cells.len(),
+            "{} of {} cells are not denied: the rate would be one of failing",
+            cells.len() - denied,
+            cells.len()
+        );
         Ok(Self {
             namespaces,
             cells: denied,

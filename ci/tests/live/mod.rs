@@ -24,6 +24,11 @@ fn range() -> &'static Range {
     })
 }
 
+/// Its name.
+pub fn name() -> String {
+    range().name().to_owned()
+}
+
 /// The context of its administrator.
 pub fn context() -> String {
     range().context()
