@@ -4,7 +4,7 @@ use futures::stream;
 
 use crate::attempt::api::{self, Reply};
 use crate::attempt::ask::Ask;
-use crate::attempt::denial::guard_of;
+use crate::attempt::denial::{Denial, Reason};
 use crate::cluster::discovery::Discovery;
 use crate::cluster::persona::Persona;
 use crate::scenario::Guard;
@@ -127,15 +127,21 @@ async fn meaningful(persona: &Persona, discovery: &Discovery, ask: &Ask) -> Resu
     }
 }
 
-async fn authorized(persona: &Persona, _myself: &str, ask: &Ask) -> Answered {
+async fn authorized(persona: &Persona, myself: &str, ask: &Ask) -> Answered {
     let (reply, after_ms) = api::send(persona, ask.request()?).await;
     let authorized = match reply {
         Reply::Accepted { .. } => Authorized::Yes("done".into()),
         Reply::Broken(why) => Authorized::Unclear(why),
-        Reply::Refused(status) => match (guard_of(&status), status.code) {
-            (Some(guard @ (Guard::Rbac | Guard::Authentication)), _) => Authorized::No(guard, status.message.clone()),
-            // Authorization comes before admission, validation and look-up: whoever hears from those was let through.
-            (Some(guard), _) => Authorized::Yes(format!("authorized, then refused by {guard}")),
+        Reply::Refused(status) => match (Denial::of_status(&status), status.code) {
+            (Some(Denial { guard, reason: reason @ (Reason::Rbac { .. } | Reason::Authentication) }), _) => {
+                match is_of(&reason, myself, ask) {
+                    true => Authorized::No(guard, status.message.clone()),
+                    false => Authorized::Unclear(format!("refused, but not this: {}", status.message)),
+                }
+            }
+            // Authorization comes before admission, validation and look-up: whoever hears from those was let through. So was who hears
+            // that this role is more than may be granted: lesser ones may be.
+            (Some(denial), _) => Authorized::Yes(format!("authorized, then refused: {}", denial.reason)),
             (None, 400 | 404 | 405 | 409 | 415 | 422) => Authorized::Yes(format!("authorized, then {}", status.code)),
             (None, code) => {
                 Authorized::Unclear(format!("answer {code} is no refusal that is known: {}", status.message))
@@ -143,4 +149,48 @@ async fn authorized(persona: &Persona, _myself: &str, ask: &Ask) -> Answered {
         },
     };
     Ok((authorized, after_ms))
+}
+
+/// Whether this is a refusal of exactly this ask to exactly this identity.
+fn is_of(reason: &Reason, myself: &str, ask: &Ask) -> bool {
+    let Reason::Rbac { user, verb, resource, group, namespace, .. } = reason else { return true };
+    // A namespace is in itself, as authorizers see it.
+    let place = ask.namespace.as_ref().or_else(|| ask.name.as_ref().filter(|_| ask.resource.name == "namespaces"));
+    user == myself
+        && verb == ask.verb
+        && resource == ask.resource.name
+        && group == ask.resource.group
+        && namespace.as_ref() == place
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attempt::ask::Resource;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::this("system:serviceaccount:a:default", "list", "pods", Some("a"), true)]
+    #[case::somebody_else("alice", "list", "pods", Some("a"), false)]
+    #[case::another_verb("system:serviceaccount:a:default", "watch", "pods", Some("a"), false)]
+    #[case::another_resource("system:serviceaccount:a:default", "list", "secrets", Some("a"), false)]
+    #[case::another_place("system:serviceaccount:a:default", "list", "pods", None, false)]
+    fn a_refusal_is_of_this_ask_alone(
+        #[case] user: &str,
+        #[case] verb: &str,
+        #[case] resource: &str,
+        #[case] namespace: Option<&str>,
+        #[case] expected: bool,
+    ) {
+        let reason = Reason::Rbac {
+            user: user.into(),
+            verb: verb.into(),
+            resource: resource.into(),
+            group: String::new(),
+            namespace: namespace.map(str::to_owned),
+            name: None,
+        };
+        let ask = Ask::list(Resource::core("pods")).in_namespace("a");
+        assert_eq!(is_of(&reason, "system:serviceaccount:a:default", &ask), expected);
+    }
 }

@@ -7,7 +7,7 @@ use http::Request;
 use k8s_openapi::api::core::v1::Pod;
 
 use crate::attempt::api::{self, Reply};
-use crate::attempt::denial::guard_of;
+use crate::attempt::denial::{Denial, Warned};
 use crate::cluster::persona::Persona;
 use crate::scenario::Guard;
 use crate::verdict::{Attempted, Control, NoVerdict, Verdict};
@@ -67,10 +67,10 @@ impl Controlled {
         let who = &author.name;
         let status = match attempt {
             Reply::Accepted { warnings, .. } => {
-                let warned = match warnings.as_slice() {
-                    [] => String::new(),
-                    said => format!(", with no more than a warning: {}", said.join("; ")),
-                };
+                let warned = warnings
+                    .iter()
+                    .map(|Warned { guard, reason }| format!("; {guard} does no more than warn: {reason}"));
+                let warned: String = warned.collect();
                 return Ok(Verdict::allowed(format!("{who} may create it in {namespace}: admitted (dry run){warned}")));
             }
             Reply::Broken(why) => return Err(NoVerdict::inconclusive(why)),
@@ -93,7 +93,7 @@ impl Controlled {
 
 /// A refusal with its control made: a denial where one of `guards` said it.
 pub(crate) fn refused_by(guards: &[Guard], status: &kube::core::Status, control: Control, after_ms: u64) -> Attempted {
-    match guard_of(status) {
+    match Denial::of_status(status).map(|denial| denial.guard) {
         Some(guard) if guards.contains(&guard) => Ok(Verdict::denied(guard, status.message.clone(), control, after_ms)),
         Some(guard) => {
             let expected = guards.iter().map(|guard| guard.name()).collect::<Vec<_>>().join(", ");

@@ -8,6 +8,7 @@ use kube::client::Body;
 use kube::core::Status;
 use tokio::time::timeout;
 
+use crate::attempt::denial::{Warned, warned_by};
 use crate::cluster::persona::Persona;
 use crate::cluster::traffic::AnsweredAfter;
 
@@ -21,8 +22,8 @@ pub enum Reply {
     Accepted {
         /// The object, as JSON.
         body: String,
-        /// Texts of `Warning` headers: what a guard that only warns has to say (Pod Security's `warn`, a policy's `Warn`).
-        warnings: Vec<String>,
+        /// The guards that only warn (Pod Security's `warn`, a policy's `Warn`).
+        warnings: Vec<Warned>,
     },
     /// A `Status` that says no.
     Refused(Box<Status>),
@@ -54,7 +55,7 @@ async fn read(answer: Response<Body>) -> Reply {
         }
     };
     if head.status.is_success() {
-        let warnings = head.headers.get_all(WARNING).iter().filter_map(|value| warning(value.to_str().ok()?));
+        let warnings = head.headers.get_all(WARNING).iter().filter_map(|header| warned_by(header.to_str().ok()?));
         return Reply::Accepted { body, warnings: warnings.collect() };
     }
     // A proxy on the way answers with a page of its own: that is no word of the API server's.
@@ -62,12 +63,6 @@ async fn read(answer: Response<Body>) -> Reply {
         Ok(status) if status.code == head.status.as_u16() => Reply::Refused(Box::new(status)),
         _ => Reply::Broken(format!("no answer of an API server's ({}): {:.200}", head.status, body.trim())),
     }
-}
-
-/// The text of a `Warning` header, `299 - "text"` with quotes and backslashes escaped (RFC 7234, 5.5).
-fn warning(header: &str) -> Option<String> {
-    let text = header.split_once('"')?.1.strip_suffix('"')?;
-    Some(text.replace("\\\"", "\"").replace("\\\\", "\\"))
 }
 
 /// An error with its causes on one line; kube's and hyper's own text leaves the cause out.
@@ -117,15 +112,5 @@ mod tests {
             Reply::Broken(_) => "broken",
         };
         assert_eq!(told, expected);
-    }
-
-    #[rstest]
-    #[case(
-        r#"299 - "would violate PodSecurity \"restricted:latest\": x""#,
-        Some(r#"would violate PodSecurity "restricted:latest": x"#)
-    )]
-    #[case("299 -", None)]
-    fn a_warning_is_what_stands_in_quotes(#[case] header: &str, #[case] expected: Option<&str>) {
-        assert_eq!(warning(header).as_deref(), expected);
     }
 }

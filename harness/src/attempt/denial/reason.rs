@@ -1,0 +1,216 @@
+//! What a refusal is about.
+use std::fmt;
+
+use serde::Serialize;
+
+use super::{Bound, Control, Engine, Limit, Stopped};
+use crate::scenario::Guard;
+
+/// What a refusal is about, in the words of whoever refused; its `Display` is one sentence for the reader.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Reason {
+    /// The credential itself was not accepted.
+    Authentication,
+    /// An authorizer refuses a verb on a resource.
+    Rbac {
+        /// Who asked.
+        user: String,
+        /// `list`.
+        verb: String,
+        /// `pods`, `pods/exec`.
+        resource: String,
+        /// The resource's API group; empty for the core.
+        group: String,
+        /// Where; nothing for the whole cluster.
+        namespace: Option<String>,
+        /// Which object, where one was named.
+        name: Option<String>,
+    },
+    /// An authorizer refuses a path that is no resource.
+    RbacPath {
+        /// Who asked.
+        user: String,
+        /// `get`.
+        verb: String,
+        /// `/metrics`.
+        path: String,
+    },
+    /// RBAC refuses to grant what the granter does not hold.
+    RbacEscalation {
+        /// Who would have granted.
+        user: String,
+        /// The rules that the user does not hold, as the API server writes them.
+        lacking: Vec<String>,
+    },
+    /// gRPC's `PERMISSION_DENIED`: the server knows the caller and refuses the call.
+    PermissionDenied,
+    /// Pod Security Admission.
+    PodSecurity {
+        /// `baseline`, `restricted`.
+        standard: String,
+        /// `latest`, `v1.34`.
+        version: String,
+        /// The controls that are violated.
+        fields: Vec<Control>,
+    },
+    /// A ValidatingAdmissionPolicy.
+    AdmissionPolicy {
+        /// The policy.
+        policy: String,
+        /// What bound it.
+        binding: Option<String>,
+        /// Free text of the policy's author.
+        message: String,
+    },
+    /// An admission webhook.
+    Webhook {
+        /// The webhook's name in its configuration.
+        name: String,
+        /// The engine that names its webhooks so.
+        engine: Option<Engine>,
+        /// Free text of the webhook; nothing where it gave no explanation.
+        message: Option<String>,
+    },
+    /// A ResourceQuota that would be exceeded.
+    Quota {
+        /// The quota.
+        quota: String,
+        /// What is exceeded.
+        exceeded: Vec<Bound>,
+    },
+    /// A ResourceQuota that bounds what the pod leaves open.
+    QuotaUnset {
+        /// The quota.
+        quota: String,
+        /// `limits.cpu for: a,b`.
+        unset: Vec<String>,
+    },
+    /// What may be consumed only under a quota, where there is none.
+    QuotaMissing {
+        /// The resources without a quota.
+        resources: Vec<String>,
+    },
+    /// A LimitRange.
+    LimitRange {
+        /// The limits that are passed.
+        limits: Vec<Limit>,
+    },
+    /// PodSecurityPolicy.
+    Psp {
+        /// Every policy's objections.
+        why: String,
+    },
+    /// Packets did not arrive.
+    Network {
+        /// What became of them.
+        how: Stopped,
+    },
+    /// A system call failed for want of a right.
+    Kernel {
+        /// `EPERM`.
+        errno: String,
+    },
+    /// The kernel ended the process.
+    KernelSignal {
+        /// `SIGSYS`.
+        signal: String,
+        /// `seccomp`, `OOMKilled`.
+        because: String,
+    },
+    /// The kubelet did not start, or ended, the pod.
+    Kubelet {
+        /// The kubelet's own word: `CreateContainerConfigError`, `NodeAffinity`.
+        reason: String,
+        /// Its explanation.
+        message: String,
+    },
+    /// The scheduler found no node.
+    Scheduler {
+        /// Why each node is out of question.
+        reason: String,
+    },
+}
+
+impl Reason {
+    /// Who refuses for such a reason.
+    pub fn guard(&self) -> Guard {
+        match self {
+            Self::Authentication => Guard::Authentication,
+            Self::Rbac { .. } | Self::RbacPath { .. } | Self::RbacEscalation { .. } | Self::PermissionDenied => {
+                Guard::Rbac
+            }
+            Self::PodSecurity { .. } => Guard::PodSecurity,
+            Self::AdmissionPolicy { .. } => Guard::AdmissionPolicy,
+            Self::Webhook { .. } => Guard::Webhook,
+            Self::Quota { .. } | Self::QuotaUnset { .. } | Self::QuotaMissing { .. } => Guard::Quota,
+            Self::LimitRange { .. } => Guard::LimitRange,
+            Self::Psp { .. } => Guard::Psp,
+            Self::Network { .. } => Guard::Network,
+            Self::Kernel { .. } | Self::KernelSignal { .. } => Guard::Kernel,
+            Self::Kubelet { .. } => Guard::Kubelet,
+            Self::Scheduler { .. } => Guard::Scheduler,
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Authentication => f.write_str("the credential is not accepted"),
+            Self::Rbac { user, verb, resource, group, namespace, name } => {
+                let user = if user.is_empty() { "nobody in particular" } else { user };
+                write!(f, "{user} may not {verb} {resource}")?;
+                if !group.is_empty() {
+                    write!(f, " of {group}")?;
+                }
+                if let Some(name) = name {
+                    write!(f, " {name}")?;
+                }
+                match namespace {
+                    Some(namespace) => write!(f, " in namespace {namespace}"),
+                    None => f.write_str(" cluster-wide"),
+                }
+            }
+            Self::RbacPath { user, verb, path } => write!(f, "{user} may not {verb} {path}"),
+            Self::RbacEscalation { user, lacking } => {
+                write!(f, "{user} may not grant what it does not hold: {}", lacking.join(" "))
+            }
+            Self::PermissionDenied => f.write_str("the server knows the caller and refuses the call"),
+            Self::PodSecurity { standard, version, fields } => {
+                let fields: Vec<&str> = fields.iter().map(|control| control.name.as_str()).collect();
+                write!(f, "the {standard} standard ({version}) forbids: {}", fields.join(", "))
+            }
+            Self::AdmissionPolicy { policy, binding: Some(binding), message } if binding != policy => {
+                write!(f, "policy {policy} (bound by {binding}) denies: {message}")
+            }
+            Self::AdmissionPolicy { policy, message, .. } => write!(f, "policy {policy} denies: {message}"),
+            Self::Webhook { name, engine, message } => {
+                match engine {
+                    Some(engine) => write!(f, "{engine} ({name}) denies")?,
+                    None => write!(f, "webhook {name} denies")?,
+                }
+                message.as_ref().map_or(f.write_str(" without explanation"), |message| write!(f, ": {message}"))
+            }
+            Self::Quota { quota, exceeded } => {
+                let exceeded: Vec<String> = exceeded.iter().map(ToString::to_string).collect();
+                write!(f, "quota {quota} would be exceeded: {}", exceeded.join(", "))
+            }
+            Self::QuotaUnset { quota, unset } => write!(f, "quota {quota} asks for {}", unset.join("; ")),
+            Self::QuotaMissing { resources } => write!(f, "no quota grants {}", resources.join(", ")),
+            Self::LimitRange { limits } => {
+                let limits: Vec<String> = limits.iter().map(ToString::to_string).collect();
+                f.write_str(&limits.join(", "))
+            }
+            Self::Psp { why } => write!(f, "no pod security policy admits the pod: {why}"),
+            Self::Network { how } => how.fmt(f),
+            Self::Kernel { errno } => write!(f, "the kernel refuses: {errno}"),
+            Self::KernelSignal { signal, because } => write!(f, "the kernel ended the process: {signal} ({because})"),
+            Self::Kubelet { reason, message } if message.is_empty() => {
+                write!(f, "the kubelet refuses the pod: {reason}")
+            }
+            Self::Kubelet { reason, message } => write!(f, "the kubelet refuses the pod: {reason}: {message}"),
+            Self::Scheduler { reason } => write!(f, "no node is fit: {reason}"),
+        }
+    }
+}

@@ -1,0 +1,142 @@
+//! The API server's `Status`: a sentence and a code, which must fit together.
+use kube::core::Status;
+
+use super::go_text::{name, quoted};
+use super::{Denial, Reason, authorizer, limit_range, pod_security, policy, quota, webhook};
+
+/// How apimachinery (api/errors, NewForbidden) begins what it refuses: `pods "x" is forbidden: ...`.
+pub struct Forbidden<'a> {
+    /// The object's name, where one was given.
+    pub name: Option<String>,
+    /// What follows.
+    pub reason: &'a str,
+}
+
+impl<'a> Forbidden<'a> {
+    fn read(message: &'a str) -> Option<Self> {
+        // What is no resource has no object to be named.
+        if let Some(reason) = message.strip_prefix("forbidden: ") {
+            return Some(Self { name: None, reason });
+        }
+        let (_resource, rest) = name(message)?;
+        let rest = rest.strip_prefix(' ')?;
+        let (name, rest) = match quoted(rest) {
+            Some((name, rest)) => (Some(name), rest.strip_prefix(' ')?),
+            None => (None, rest),
+        };
+        Some(Self { name, reason: rest.strip_prefix("is forbidden: ")? })
+    }
+}
+
+impl Denial {
+    /// What the API server answered, where that is a denial.
+    pub fn of_status(status: &Status) -> Option<Self> {
+        let reason = match (status.code, status.message.trim_end()) {
+            // apiserver, endpoints/filters/authentication.go; policies and webhooks may answer 401 as well.
+            (401, "Unauthorized") => Some(Reason::Authentication),
+            (code, _) => sentence(&status.message).filter(|reason| comes_with(reason, code)),
+        };
+        reason.map(Self::from)
+    }
+}
+
+/// What a sentence of the API server refuses, the code being unknown.
+pub fn sentence(message: &str) -> Option<Reason> {
+    if let Some(reason) = webhook::refusal(message) {
+        return Some(reason);
+    }
+    let forbidden = Forbidden::read(message)?;
+    let rules = [pod_security::refusal, policy::refusal, quota::refusal, limit_range::refusal, psp];
+    authorizer::refusal(&forbidden).or_else(|| rules.iter().find_map(|rule| rule(forbidden.reason)))
+}
+
+/// Whether a reason comes with a code.
+fn comes_with(reason: &Reason, code: u16) -> bool {
+    match reason {
+        // apiserver, admission/plugin/policy/validating/policy_decision.go: 422 unless the policy says otherwise.
+        Reason::AdmissionPolicy { .. } => matches!(code, 401 | 403 | 413 | 422),
+        // A webhook chooses its own code (400 where it chooses none), and many say 500, 429 or 409 of themselves when they
+        // could not judge: those say "not now". A 404 is about some object that is not there.
+        Reason::Webhook { .. } => matches!(code, 400 | 401 | 403 | 405 | 406 | 422),
+        _ => code == 403,
+    }
+}
+
+/// podsecuritypolicy plug-in, below 1.25; the older releases say "pod security policy", the later ones name it in one word.
+fn psp(reason: &str) -> Option<Reason> {
+    let why = reason
+        .strip_prefix("PodSecurityPolicy: unable to admit pod: ")
+        .or_else(|| reason.strip_prefix("unable to validate against any pod security policy: "))?;
+    Some(Reason::Psp { why: why.to_owned() })
+}
+
+/// What no range says of itself, or no longer; the rest is recorded in `harness/tests/denials`.
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn of(code: u16, message: &str) -> Option<Denial> {
+        let mut status = Status::failure(message, "");
+        status.code = code;
+        Denial::of_status(&status)
+    }
+
+    #[rstest]
+    #[case::psp(
+        r#"pods "p" is forbidden: PodSecurityPolicy: unable to admit pod: [spec.containers[0].securityContext.privileged: Invalid value: true: Privileged containers are not allowed]"#,
+        "no pod security policy admits the pod: [spec.containers[0].securityContext.privileged: Invalid value: true: Privileged containers are not allowed]"
+    )]
+    #[case::old_psp(
+        r#"pods "p" is forbidden: unable to validate against any pod security policy: []"#,
+        "no pod security policy admits the pod: []"
+    )]
+    #[case::quota_missing(
+        r#"pods "p" is forbidden: insufficient quota to consume: pods,requests.nvidia.com/gpu"#,
+        "no quota grants pods, requests.nvidia.com/gpu"
+    )]
+    #[case::authorizer_that_explains(
+        r#"secrets "s" is forbidden: User "system:node:n" cannot get resource "secrets" in API group "" in the namespace "a": no relationship found between node 'n' and this object"#,
+        "system:node:n may not get secrets s in namespace a"
+    )]
+    #[case::policy_unbound(
+        r#"pods "p" is forbidden: ValidatingAdmissionPolicy 'x' denied request: no"#,
+        "policy x denies: no"
+    )]
+    fn refused(#[case] message: &str, #[case] expected: &str) {
+        assert_eq!(of(403, message).unwrap().reason.to_string(), expected);
+    }
+
+    #[rstest]
+    #[case::overloaded(429, "too many requests, please try again later")]
+    #[case::quota_not_counted_yet(403, r#"pods "p" is forbidden: status unknown for quota: q, resources: pods"#)]
+    #[case::policy_in_trouble(
+        422,
+        r#"pods "p" is forbidden: ValidatingAdmissionPolicy 'x' with binding 'y' denied request: expression 'object.a' resulted in error: no such key: a"#
+    )]
+    #[case::policy_unconfigured(
+        422,
+        r#"pods "p" is forbidden: ValidatingAdmissionPolicy 'x' denied request: failed to configure binding: no params found"#
+    )]
+    #[case::node_restriction(
+        403,
+        r#"pods "p" is forbidden: node "n" can only create pods with spec.nodeName set to itself"#
+    )]
+    #[case::image_policy(
+        403,
+        r#"pods "p" is forbidden: image policy webhook backend denied one or more images: violates PodSecurity "restricted:latest": x"#
+    )]
+    #[case::posing_name(403, r#"pods "p\" is forbidden: exceeded quota: y" is forbidden: oddity"#)]
+    #[case::posing_value(
+        422,
+        r#"Pod "p" is invalid: spec.x: Invalid value: "a is forbidden: ValidatingAdmissionPolicy 'x' with binding 'y' denied request: no": bad"#
+    )]
+    #[case::posing_user(403, r#"forbidden: User "a\" cannot get path \"/x\"" likes path "/x""#)]
+    #[case::unknown_standard(403, r#"pods "p" is forbidden: violates PodSecurity "lax:latest": x"#)]
+    #[case::empty(403, "")]
+    #[case::empty_401(401, "")]
+    fn nobody_that_is_known(#[case] code: u16, #[case] message: &str) {
+        assert_eq!(of(code, message), None);
+    }
+}
