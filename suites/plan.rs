@@ -9,10 +9,16 @@ use harness::rights::Right;
 pub fn lines(plan: &Plan, env: &Env, suite: &str) -> Vec<String> {
     let mut lines = cluster(env, suite);
     lines.push(String::new());
-    for Planned { id, impact, cells, foreseen } in &plan.scenarios {
-        let cells = if *cells == 1 { "1 cell".to_owned() } else { format!("{cells} cells") };
-        let line = format!("{id:<36}  {:<9}  {cells:<9}  {}", impact.name(), foreseen.as_deref().unwrap_or_default());
+    for Planned { id, impact, cells, attempts, foreseen } in &plan.scenarios {
+        let cells = counted(*cells, "cell");
+        let foreseen = foreseen.as_deref().unwrap_or_default();
+        let line = format!(
+            "{id:<36}  {:<9}  {cells:<9}  {:<13}  {foreseen}",
+            impact.name(),
+            counted(attempts.len(), "attempt")
+        );
         lines.push(line.trim_end().to_owned());
+        lines.extend(attempts.iter().map(|attempt| format!("    {attempt}")));
     }
     lines.push(String::new());
     lines.push(match (plan.cannot_sweep(), plan.probes) {
@@ -60,6 +66,10 @@ fn cluster(env: &Env, suite: &str) -> Vec<String> {
         lines.push(format!("no probe can be placed on {}", unfit.join(", ")));
     }
     lines
+}
+
+fn counted(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
 fn unfit(node: &NodeFacts, why: &str) -> String {

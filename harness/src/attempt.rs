@@ -8,4 +8,5 @@ pub mod ask;
 pub mod denial;
 pub mod quota;
 pub mod reach;
+pub mod standard;
 pub mod survey;

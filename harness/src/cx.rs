@@ -8,11 +8,13 @@ use crate::attempt::access::Access;
 use crate::attempt::admission::Admission;
 use crate::attempt::ask::Ask;
 use crate::attempt::reach::{Path, Reach};
+use crate::attempt::standard::Standard;
 use crate::attempt::survey::Survey;
 use crate::cluster::persona::Persona;
 use crate::env::Env;
 use crate::probe::{Probe, pod};
 use crate::record::{ClusterFacts, NodeFacts};
+use crate::standard;
 use crate::verdict::NoVerdict;
 
 /// What a cell is about; which parts are there depends on the scope.
@@ -89,9 +91,27 @@ impl Cx {
     /// # Errors
     /// Inconclusive where that identity cannot be had.
     pub async fn admission(&self, forbidden: Pod) -> Result<Admission, NoVerdict> {
-        let namespace = self.namespace()?.to_owned();
-        let author = self.deployer(&namespace).await?;
-        Ok(Admission { author, namespace, forbidden })
+        let namespace = self.namespace()?;
+        Admission::of(self.deployer(namespace).await?, namespace, &forbidden)
+    }
+
+    /// Attempts everything that `control` forbids in a pod of [`Cx::namespace`], as the one who deploys there: each time a pod that
+    /// differs from an admitted one in one field.
+    ///
+    /// # Errors
+    /// Not applicable where the server's version does not have it; inconclusive where that identity or a pod cannot be had.
+    pub async fn standard(&self, control: &'static standard::Control) -> Result<Standard, NoVerdict> {
+        let (namespace, minor) = (self.namespace()?, self.env.facts.minor());
+        if !control.applies(minor) {
+            let why = format!("the standards have this from Kubernetes 1.{} on, and this is 1.{minor}", control.since);
+            return Err(NoVerdict::not_applicable(why));
+        }
+        let plain = self.plain_pod()?;
+        let unwritten = |error: serde_json::Error| NoVerdict::inconclusive(error.to_string());
+        let forbidden = control.forbidden(&plain, minor).map_err(unwritten)?;
+        let admitted = control.admitted(&plain).map_err(unwritten)?;
+        let author = self.deployer(namespace).await?;
+        Ok(Standard { admission: Admission::of_all(author, namespace, forbidden, control.named), admitted })
     }
 
     /// The service account that deploys in `namespace`, or the operator where there is none.

@@ -15,6 +15,7 @@ pub mod run;
 pub mod sandbox;
 pub mod scenario;
 pub mod settings;
+pub mod standard;
 pub mod suite;
 mod toml_file;
 pub mod verdict;

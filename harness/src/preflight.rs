@@ -29,6 +29,8 @@ pub struct Planned {
     pub impact: Impact,
     /// How often it is repeated.
     pub cells: usize,
+    /// What each time is attempted.
+    pub attempts: Vec<String>,
     /// Why it will be inconclusive or not applicable; none where nothing is known against it.
     pub foreseen: Option<String>,
 }
@@ -105,12 +107,16 @@ impl Plan {
                 id: entry.id.clone(),
                 impact: entry.scenario.impact,
                 cells: cells(entry.scenario.scope, env).len(),
+                attempts: (entry.scenario.attempts)(&env.facts),
                 foreseen: foreseen(env, entry, &missing),
             })
             .collect();
         // One in each namespace in scope on each pool, and as many in the run's own.
         let probes = if entries.iter().any(makes) { (env.facts.namespaces.len() + 1) * env.hosts.len() } else { 0 };
-        let of_cells = entries.iter().zip(&scenarios).map(|(entry, planned)| entry.scenario.requests * planned.cells);
+        let of_cells = entries
+            .iter()
+            .zip(&scenarios)
+            .map(|(entry, planned)| (planned.attempts.len() + entry.scenario.controls) * planned.cells);
         let requests = of_cells.sum::<usize>() + probes * OF_A_PROBE + wanted.len() + OF_A_RUN;
         Ok(Self { missing, scenarios, probes, requests })
     }

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cluster::plugins::NetworkPlugin;
 use crate::scenario::{Guard, Impact, Scope, Severity};
+use crate::standard;
 
 /// What became of an attempt, of a cell, or of a scenario (its worst cell).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +61,9 @@ pub struct Cell {
     /// How long the denial itself took to arrive, in milliseconds; none where there was no denial.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub denied_after_ms: Option<u64>,
+    /// How many forbidden things were tried for this verdict.
+    #[serde(default)]
+    pub attempts: usize,
 }
 
 /// One scenario of a run.
@@ -114,6 +118,14 @@ pub struct ClusterFacts {
     /// By namespace in scope, the Pod Security Standard that its labels say is enforced; none where they say nothing.
     #[serde(default)]
     pub pod_security: BTreeMap<String, String>,
+}
+
+impl ClusterFacts {
+    /// The minor version of Kubernetes 1; the newest that is known here where it cannot be read.
+    pub fn minor(&self) -> u32 {
+        let minor = self.version.trim_start_matches('v').split('.').nth(1);
+        minor.and_then(|minor| minor.parse().ok()).unwrap_or(standard::NEWEST)
+    }
 }
 
 /// One node.

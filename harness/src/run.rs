@@ -119,6 +119,7 @@ async fn one(entry: &Entry, env: &Arc<Env>, limit: &Arc<Semaphore>, start: Insta
                 name,
                 elapsed_ms: elapsed.as_millis() as u64,
                 denied_after_ms: verdict.denied_after_ms,
+                attempts: verdict.attempts,
             }
         }
     });
@@ -212,7 +213,7 @@ mod tests {
             "inconclusive" => Outcome::Inconclusive { why: text() },
             _ => Outcome::NotApplicable { why: text() },
         };
-        Cell { name: text(), outcome, elapsed_ms: 0, denied_after_ms: None }
+        Cell { name: text(), outcome, elapsed_ms: 0, denied_after_ms: None, attempts: 1 }
     }
 
     #[rstest]

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use serde::{Deserialize, Serialize};
 
 use crate::cx::Cx;
+use crate::record::ClusterFacts;
 use crate::rights::Right;
 use crate::verdict::Attempted;
 
@@ -38,8 +39,10 @@ pub struct Scenario {
     pub scope: Scope,
     /// Rights that the run's own credential needs for it: see [`crate::rights`].
     pub needs: &'static [&'static [Right]],
-    /// Requests to the API server that one cell makes at the most, probes' own apart; `--plan` adds them up.
-    pub requests: usize,
+    /// What a cell attempts on such a cluster, for the reader of `--plan`.
+    pub attempts: fn(&ClusterFacts) -> Vec<String>,
+    /// Requests to the API server that a cell makes besides one an attempt: its controls, its identities.
+    pub controls: usize,
     /// The attempt itself.
     pub run: Attempt,
 }
@@ -215,7 +218,8 @@ pub(crate) mod sample {
             impact,
             scope: Scope::Cluster,
             needs,
-            requests: 2,
+            attempts: |_| vec!["nothing".into()],
+            controls: 1,
             run: |_| Box::pin(async { Err(NoVerdict::inconclusive("never run")) }),
         }
     }

@@ -37,7 +37,7 @@
 //! # use harness::{record::Outcome, scenario::Guard, verdict::Verdict};
 //! fn green() -> Verdict {
 //!     let outcome = Outcome::Denied { guard: Guard::Rbac, evidence: "trust me".into(), control: "me".into() };
-//!     Verdict { outcome, denied_after_ms: None }
+//!     Verdict { outcome, denied_after_ms: None, attempts: 1 }
 //! }
 //! ```
 use std::fmt;
@@ -50,16 +50,22 @@ use crate::scenario::Guard;
 pub struct Verdict {
     pub(crate) outcome: Outcome,
     pub(crate) denied_after_ms: Option<u64>,
+    pub(crate) attempts: usize,
 }
 
 impl Verdict {
     pub(crate) fn denied(guard: Guard, evidence: String, control: Control, after_ms: u64) -> Self {
         let outcome = Outcome::Denied { guard, evidence, control: control.0 };
-        Self { outcome, denied_after_ms: Some(after_ms) }
+        Self { outcome, denied_after_ms: Some(after_ms), attempts: 1 }
+    }
+
+    /// ... and how many attempts it stands for.
+    pub(crate) fn of_attempts(self, attempts: usize) -> Self {
+        Self { attempts, ..self }
     }
 
     pub(crate) fn allowed(evidence: impl Into<String>) -> Self {
-        Self { outcome: Outcome::Allowed { evidence: evidence.into() }, denied_after_ms: None }
+        Self { outcome: Outcome::Allowed { evidence: evidence.into() }, denied_after_ms: None, attempts: 1 }
     }
 }
 
@@ -111,6 +117,6 @@ impl From<NoVerdict> for Verdict {
             NoVerdict::Inconclusive(why) => Outcome::Inconclusive { why },
             NoVerdict::NotApplicable(why) => Outcome::NotApplicable { why },
         };
-        Self { outcome, denied_after_ms: None }
+        Self { outcome, denied_after_ms: None, attempts: 0 }
     }
 }

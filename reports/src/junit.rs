@@ -88,7 +88,7 @@ fn text(record: &Record) -> String {
     if record.cells.is_empty() {
         text += &format!("\n{}", told(&record.outcome));
     }
-    for Cell { name, outcome, elapsed_ms, denied_after_ms } in &record.cells {
+    for Cell { name, outcome, elapsed_ms, denied_after_ms, .. } in &record.cells {
         let after = denied_after_ms.map(|ms| format!(", denied after {ms} ms")).unwrap_or_default();
         text += &format!("\n{name} ({elapsed_ms} ms{after})\n{}", told(outcome));
     }

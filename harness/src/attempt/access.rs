@@ -91,7 +91,7 @@ impl Guarded<'_> {
         let control = Control::proved(format!(
             "the token is accepted as {myself}, each refusal names it with the verb and resource that it asked for, and the API server serves all of them"
         ));
-        Ok(Verdict::denied(guard, evidence, control, slowest_ms))
+        Ok(Verdict::denied(guard, evidence, control, slowest_ms).of_attempts(asks.len()))
     }
 }
 

@@ -3,24 +3,48 @@
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 
+use futures::StreamExt;
+use futures::stream;
 use http::Request;
 use k8s_openapi::api::core::v1::Pod;
+use kube::core::Status;
+use serde_json::Value;
 
 use crate::attempt::api::{self, Reply};
-use crate::attempt::denial::{Denial, Warned};
+use crate::attempt::denial::{Denial, Reason, Warned};
 use crate::cluster::persona::Persona;
 use crate::scenario::Guard;
+use crate::standard::Variant;
 use crate::verdict::{Attempted, Control, NoVerdict, Verdict};
 
-/// A pod that must not be admitted.
+/// Attempts of one cell that are under way at once.
+const AT_ONCE: usize = 16;
+
+/// Pods that must not be admitted, each different from an admitted one in what is forbidden.
 #[must_use = "name the expected guards with `denied_by`"]
 pub struct Admission {
-    pub(crate) author: Persona,
-    pub(crate) namespace: String,
-    pub(crate) forbidden: Pod,
+    author: Persona,
+    namespace: String,
+    forbidden: Vec<Variant>,
+    /// What Pod Security must name where it is what refuses; anything where this is empty.
+    named: &'static [&'static str],
 }
 
 impl Admission {
+    pub(crate) fn of(author: Persona, namespace: &str, forbidden: &Pod) -> Result<Self, NoVerdict> {
+        let forbidden = vec![Variant { what: String::new(), document: document(forbidden)? }];
+        Ok(Self { author, namespace: namespace.to_owned(), forbidden, named: &[] })
+    }
+
+    pub(crate) fn of_all(
+        author: Persona,
+        namespace: &str,
+        forbidden: Vec<Variant>,
+        named: &'static [&'static str],
+    ) -> Self {
+        Self { author, namespace: namespace.to_owned(), forbidden, named }
+    }
+
     /// The guards whose refusal counts; any other's is inconclusive.
     pub fn denied_by(self, guards: &'static [Guard]) -> Guarded {
         Guarded { admission: self, guards }
@@ -37,7 +61,11 @@ pub struct Guarded {
 impl Guarded {
     /// The control: the same pod without the forbidden attribute, which must be admitted at the same moment.
     pub fn while_admitting(self, control: Pod) -> Controlled {
-        Controlled { guarded: self, control }
+        Controlled { guarded: self, control: document(&control) }
+    }
+
+    pub(crate) fn while_admitting_document(self, control: Value) -> Controlled {
+        Controlled { guarded: self, control: Ok(control) }
     }
 }
 
@@ -45,7 +73,7 @@ impl Guarded {
 #[must_use = "await it"]
 pub struct Controlled {
     guarded: Guarded,
-    control: Pod,
+    control: Result<Value, NoVerdict>,
 }
 
 impl IntoFuture for Controlled {
@@ -57,25 +85,44 @@ impl IntoFuture for Controlled {
     }
 }
 
+/// What became of the forbidden pods.
+#[derive(Default)]
+struct Tried {
+    admitted: Vec<String>,
+    unclear: Vec<String>,
+    refused: Vec<(Guard, String)>,
+    slowest_ms: u64,
+}
+
 impl Controlled {
     async fn judge(self) -> Attempted {
-        let Guarded { admission: Admission { author, namespace, forbidden }, guards } = self.guarded;
-        let ((attempt, after_ms), (control, _)) = tokio::join!(
-            api::send(&author, dry_run_create(&namespace, &forbidden)?),
-            api::send(&author, dry_run_create(&namespace, &self.control)?),
-        );
-        let who = &author.name;
-        let status = match attempt {
-            Reply::Accepted { warnings, .. } => {
-                let warned = warnings
-                    .iter()
-                    .map(|Warned { guard, reason }| format!("; {guard} does no more than warn: {reason}"));
-                let warned: String = warned.collect();
-                return Ok(Verdict::allowed(format!("{who} may create it in {namespace}: admitted (dry run){warned}")));
+        let Self { guarded: Guarded { admission, guards }, control } = self;
+        let Admission { author, namespace, forbidden, named } = &admission;
+        let control = dry_run_create(namespace, &control?)?;
+        let requests = forbidden
+            .iter()
+            .map(|variant| Ok((variant.what.as_str(), dry_run_create(namespace, &variant.document)?)))
+            .collect::<Result<Vec<_>, NoVerdict>>()?;
+        let attempts =
+            requests.into_iter().map(|(what, request)| async move { (what, api::send(author, request).await) });
+        let attempts: Vec<_> = attempts.collect();
+        let tried = async {
+            let mut tried = Tried::default();
+            let mut answers = stream::iter(attempts).buffered(AT_ONCE);
+            while let Some((what, answer)) = answers.next().await {
+                tried.take(guards, named, what, answer);
             }
-            Reply::Broken(why) => return Err(NoVerdict::inconclusive(why)),
-            Reply::Refused(status) => status,
+            tried
         };
+        let (tried, (control, _)) = tokio::join!(tried, api::send(author, control));
+        let (who, all) = (&author.name, forbidden.len());
+        if !tried.admitted.is_empty() {
+            let some = if all == 1 { String::new() } else { format!("{} of {all} such pods: ", tried.admitted.len()) };
+            return Ok(Verdict::allowed(format!(
+                "{who} may create in {namespace} {some}{}",
+                tried.admitted.join("; ")
+            )));
+        }
         let control = match control {
             Reply::Accepted { .. } => {
                 Control::proved(format!("the same pod without it was admitted in {namespace} for {who}"))
@@ -87,30 +134,78 @@ impl Controlled {
                 return Err(NoVerdict::inconclusive(why));
             }
         };
-        refused_by(guards, &status, control, after_ms)
+        if !tried.unclear.is_empty() {
+            return Err(NoVerdict::inconclusive(tried.unclear.join("; ")));
+        }
+        let Some((guard, said)) = tried.refused.into_iter().next() else {
+            return Err(NoVerdict::inconclusive("nothing was attempted"));
+        };
+        let evidence = if all == 1 { said } else { format!("{all} of {all} such pods refused; the first: {said}") };
+        Ok(Verdict::denied(guard, evidence, control, tried.slowest_ms).of_attempts(all))
+    }
+}
+
+impl Tried {
+    fn take(&mut self, guards: &[Guard], named: &[&str], what: &str, (reply, after_ms): (Reply, u64)) {
+        let told = |said: &str| if what.is_empty() { said.to_owned() } else { format!("{what}: {said}") };
+        match reply {
+            Reply::Accepted { warnings, .. } => {
+                let warned: String = warnings
+                    .iter()
+                    .map(|Warned { guard, reason }| format!("; {guard} does no more than warn: {reason}"))
+                    .collect();
+                self.admitted.push(told(&format!("admitted (dry run){warned}")));
+            }
+            Reply::Broken(why) => self.unclear.push(told(&why)),
+            Reply::Refused(status) => match expected(guards, named, &status) {
+                Ok(guard) => {
+                    self.slowest_ms = self.slowest_ms.max(after_ms);
+                    self.refused.push((guard, told(&status.message)));
+                }
+                Err(why) => self.unclear.push(told(&why)),
+            },
+        }
+    }
+}
+
+/// The guard of a refusal, where it is one of `guards`, and where Pod Security names one of `named`.
+fn expected(guards: &[Guard], named: &[&str], status: &Status) -> Result<Guard, String> {
+    let message = &status.message;
+    let Some(Denial { guard, reason }) = Denial::of_status(status) else {
+        if message.contains("does not support dry run") {
+            return Err(format!(
+                "a webhook takes no dry runs (its sideEffects), so nothing was asked of the rest: {message}"
+            ));
+        }
+        return Err(format!("refused, but by no guard that is known (code {}): {message}", status.code));
+    };
+    if !guards.contains(&guard) {
+        let expected = guards.iter().map(|guard| guard.name()).collect::<Vec<_>>().join(", ");
+        return Err(format!("refused by {guard}, where {expected} should: {message}"));
+    }
+    match reason {
+        Reason::PodSecurity { fields, .. }
+            if !named.is_empty() && !fields.iter().any(|field| named.contains(&field.name.as_str())) =>
+        {
+            Err(format!("refused by {guard}, but not for this: {message}"))
+        }
+        _ => Ok(guard),
     }
 }
 
 /// A refusal with its control made: a denial where one of `guards` said it.
-pub(crate) fn refused_by(guards: &[Guard], status: &kube::core::Status, control: Control, after_ms: u64) -> Attempted {
-    match Denial::of_status(status).map(|denial| denial.guard) {
-        Some(guard) if guards.contains(&guard) => Ok(Verdict::denied(guard, status.message.clone(), control, after_ms)),
-        Some(guard) => {
-            let expected = guards.iter().map(|guard| guard.name()).collect::<Vec<_>>().join(", ");
-            Err(NoVerdict::inconclusive(format!("refused by {guard}, where {expected} should: {}", status.message)))
-        }
-        None => Err(NoVerdict::inconclusive(format!(
-            "refused, but by no guard that is known (code {}): {}",
-            status.code, status.message
-        ))),
-    }
+pub(crate) fn refused_by(guards: &[Guard], status: &Status, control: Control, after_ms: u64) -> Attempted {
+    let guard = expected(guards, &[], status).map_err(NoVerdict::Inconclusive)?;
+    Ok(Verdict::denied(guard, status.message.clone(), control, after_ms))
 }
 
-fn dry_run_create(namespace: &str, pod: &Pod) -> Result<Request<Vec<u8>>, NoVerdict> {
-    let body = serde_json::to_vec(pod)
-        .map_err(|error| NoVerdict::inconclusive(format!("cannot write the pod down: {error}")))?;
+fn document(pod: &Pod) -> Result<Value, NoVerdict> {
+    serde_json::to_value(pod).map_err(|error| NoVerdict::inconclusive(format!("cannot write the pod down: {error}")))
+}
+
+fn dry_run_create(namespace: &str, pod: &Value) -> Result<Request<Vec<u8>>, NoVerdict> {
     Request::post(format!("/api/v1/namespaces/{namespace}/pods?dryRun=All"))
         .header("Content-Type", "application/json")
-        .body(body)
+        .body(pod.to_string().into_bytes())
         .map_err(|error| NoVerdict::inconclusive(format!("cannot build the request: {error}")))
 }

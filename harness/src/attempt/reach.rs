@@ -110,7 +110,8 @@ impl Guarded {
                     at_first.join("; ")
                 );
             }
-            return Ok(Verdict::denied(self.guard, evidence, control, tried.slowest_ms));
+            let verdict = Verdict::denied(self.guard, evidence, control, tried.slowest_ms);
+            return Ok(verdict.of_attempts(attempts.len()));
         }
     }
 }

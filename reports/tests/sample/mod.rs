@@ -45,7 +45,7 @@ pub fn not_applicable(why: &str) -> Outcome {
 }
 
 pub fn cell(name: &str, outcome: Outcome, denied_after_ms: Option<u64>) -> Cell {
-    Cell { name: name.into(), outcome, elapsed_ms: 41, denied_after_ms }
+    Cell { name: name.into(), outcome, elapsed_ms: 41, denied_after_ms, attempts: 1 }
 }
 
 /// A scenario of these cells; `outcome` is the worst of them.

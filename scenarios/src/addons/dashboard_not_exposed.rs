@@ -25,7 +25,8 @@ pub const SCENARIO: Scenario = Scenario {
     impact: Impact::Observe,
     scope: Scope::Cluster,
     needs: &[rights::SURVEY, rights::ROUTES],
-    requests: 8,
+    attempts: |_| vec!["list services, pods, ingresses and httproutes".into()],
+    controls: 8,
     run: run!(attempt),
 };
 

@@ -24,7 +24,8 @@ pub const SCENARIO: Scenario = Scenario {
     impact: Impact::Probe,
     scope: Scope::EachNamespace,
     needs: &[rights::PROBES, rights::SURVEY],
-    requests: 0,
+    attempts: |_| vec![format!("tcp {GRPC} and {HTTP} on whatever looks like a Tiller and on each node")],
+    controls: 0,
     run: run!(attempt),
 };
 

@@ -20,7 +20,8 @@ pub const SCENARIO: Scenario = Scenario {
     impact: Impact::DryRun,
     scope: Scope::EachNamespace,
     needs: &[rights::AS_DEPLOYER],
-    requests: 3,
+    attempts: |_| vec!["container: image by tag".into()],
+    controls: 2,
     run: run!(attempt),
 };
 

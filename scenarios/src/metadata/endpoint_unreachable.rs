@@ -24,7 +24,8 @@ pub const SCENARIO: Scenario = Scenario {
     impact: Impact::Probe,
     scope: Scope::EachNamespaceOnEachPool,
     needs: &[rights::PROBES],
-    requests: 0,
+    attempts: |_| [CONNECT, DOCUMENT].map(|verb| verb.to_string()).into(),
+    controls: 0,
     run: run!(attempt),
 };
 

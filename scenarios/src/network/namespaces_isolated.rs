@@ -25,7 +25,8 @@ pub const SCENARIO: Scenario = Scenario {
     impact: Impact::Probe,
     scope: Scope::EachPair,
     needs: &[rights::PROBES],
-    requests: 0,
+    attempts: |_| ["tcp", "udp"].map(|protocol| format!("{protocol} to each probe of the other namespace, port {PORT}")).into(),
+    controls: 0,
     run: run!(attempt),
 };
 

@@ -22,7 +22,8 @@ pub const SCENARIO: Scenario = Scenario {
     impact: Impact::DryRun,
     scope: Scope::EachNamespace,
     needs: &[rights::AS_DEFAULT_ACCOUNT],
-    requests: matrix::REQUESTS,
+    attempts: |_| matrix::asks("NAMESPACE").iter().map(ToString::to_string).collect(),
+    controls: matrix::CONTROLS,
     run: run!(attempt),
 };
 

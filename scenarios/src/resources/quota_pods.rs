@@ -18,7 +18,8 @@ pub const SCENARIO: Scenario = Scenario {
     impact: Impact::Probe,
     scope: Scope::EachNamespace,
     needs: &[rights::QUOTAS],
-    requests: 10,
+    attempts: |_| vec!["a second pod under a quota of one".into()],
+    controls: 10,
     run: run!(attempt),
 };
 

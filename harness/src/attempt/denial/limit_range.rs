@@ -62,10 +62,9 @@ pub fn refusal(reason: &str) -> Option<Reason> {
 }
 
 fn complaint(text: &str) -> Option<(Limit, &str)> {
-    let edged = |word| Some(text.strip_prefix(word)?);
-    let (edge, text, infix) = if let Some(text) = edged("maximum ") {
+    let (edge, text, infix) = if let Some(text) = text.strip_prefix("maximum ") {
         (Edge::Maximum, text, " usage per ")
-    } else if let Some(text) = edged("minimum ") {
+    } else if let Some(text) = text.strip_prefix("minimum ") {
         (Edge::Minimum, text, " usage per ")
     } else {
         (Edge::Ratio, text, " max limit to request ratio per ")

@@ -1,0 +1,279 @@
+//! The Pod Security Standards, as attempts: each control with the fields it is about and the values it forbids, by version.
+//!
+//! An attempt is the control pod with exactly one field changed, in one of the places where the field can stand.
+mod controls;
+mod edit;
+
+use k8s_openapi::api::core::v1::{Container, Pod, PodSpec};
+use serde_json::Value;
+
+pub use controls::*;
+use edit::set;
+
+/// A control of the standards (Kubernetes: "Pod Security Standards"), with its fields and forbidden values as the admission plug-in has them
+/// (k8s.io/pod-security-admission v0.34.4, policy/check_*.go).
+#[derive(Debug)]
+pub struct Control {
+    /// How Pod Security Admission names it in a refusal; the stricter standard may have another word for it.
+    pub named: &'static [&'static str],
+    /// Minor version of Kubernetes 1 that has it first.
+    pub since: u32,
+    /// What the control pod needs besides, for the API server to take the change for valid: it is not what is forbidden.
+    pub base: &'static [Change],
+    /// The fields.
+    pub fields: &'static [Field],
+}
+
+/// A field and what it must not be.
+#[derive(Debug)]
+pub struct Field {
+    /// Where it can stand.
+    pub stands: Stands,
+    /// Path from there, with slashes.
+    pub path: &'static str,
+    /// Forbidden values, as JSON; the empty text for a field that is left away.
+    pub forbidden: &'static [&'static str],
+    /// Minor version up to which they are forbidden; later ones allow them.
+    pub until: Option<u32>,
+    /// What has to change along for the API server to take it for valid.
+    pub along: &'static [Change],
+}
+
+/// Where a field can stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stands {
+    /// In the pod itself: `metadata/...`, `spec/...`.
+    InPod,
+    /// In each container, and in the pod's `spec` under the same path.
+    InPodAndContainers,
+    /// In each container.
+    InContainers,
+    /// In each container that is not ephemeral: those have no ports and no probes.
+    InLastingContainers,
+}
+
+/// A place, a path from there, and a value as JSON; empty to take it away.
+#[derive(Clone, Copy, Debug)]
+pub struct Change(pub Place, pub &'static str, pub &'static str);
+
+/// One part of a pod that fields stand in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The pod itself.
+    Pod,
+    /// Its first container.
+    Container,
+    /// Its first init container.
+    Init,
+    /// An ephemeral container, by itself.
+    Ephemeral,
+    /// Whichever part the field is changed in.
+    Same,
+}
+
+impl Place {
+    fn path(self) -> &'static str {
+        match self {
+            Self::Pod => "",
+            Self::Container => "spec/containers/0",
+            Self::Init => "spec/initContainers/0",
+            // An ephemeral container is a document of its own.
+            Self::Ephemeral | Self::Same => "",
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Pod | Self::Same => "pod",
+            Self::Container => "container",
+            Self::Init => "init container",
+            Self::Ephemeral => "ephemeral container",
+        }
+    }
+}
+
+/// One attempt: what differs, for the reader, and the document that has it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Variant {
+    /// `container: securityContext/privileged = true`.
+    pub what: String,
+    /// The whole pod, or the ephemeral container.
+    pub document: Value,
+}
+
+impl Control {
+    /// Whether a server of that minor version has it.
+    pub fn applies(&self, minor: u32) -> bool {
+        minor >= self.since
+    }
+
+    /// `plain` with an init container beside its container, and with what this control's attempts need: what must be admitted.
+    ///
+    /// # Errors
+    /// Where the pod cannot be written as JSON.
+    pub fn admitted(&self, plain: &Pod) -> serde_json::Result<Value> {
+        let mut pod = with_init_container(serde_json::to_value(plain)?);
+        for change in self.base {
+            apply(&mut pod, *change, Place::Pod);
+        }
+        Ok(pod)
+    }
+
+    /// Everything that it forbids in a pod, on a server of that minor version.
+    ///
+    /// # Errors
+    /// Where the pod cannot be written as JSON.
+    pub fn forbidden(&self, plain: &Pod, minor: u32) -> serde_json::Result<Vec<Variant>> {
+        let admitted = self.admitted(plain)?;
+        Ok(self.changes(minor, &[Place::Pod, Place::Container, Place::Init], &admitted))
+    }
+
+    /// Everything that it forbids in a pod, for the reader.
+    pub fn attempts(&self, minor: u32) -> Vec<String> {
+        let plain = Pod {
+            spec: Some(PodSpec { containers: vec![Container::default()], ..PodSpec::default() }),
+            ..Pod::default()
+        };
+        let variants = self.forbidden(&plain, minor).unwrap_or_default();
+        variants.into_iter().map(|variant| variant.what).collect()
+    }
+
+    /// Everything that it forbids in an ephemeral container that is otherwise like `admitted`.
+    pub fn forbidden_in_ephemeral(&self, admitted: &Value, minor: u32) -> Vec<Variant> {
+        self.changes(minor, &[Place::Ephemeral], admitted)
+    }
+
+    fn changes(&self, minor: u32, places: &[Place], admitted: &Value) -> Vec<Variant> {
+        let mut variants = Vec::new();
+        let fields =
+            self.fields.iter().filter(|field| self.applies(minor) && field.until.is_none_or(|last| minor <= last));
+        for field in fields {
+            for place in places.iter().filter(|place| field.stands.in_place(**place)) {
+                for value in field.forbidden {
+                    let mut document = admitted.clone();
+                    let path =
+                        if *place == Place::Pod { field.stands.path_in_pod(field.path) } else { field.path.to_owned() };
+                    set(&mut document, &joined(place.path(), &path), value);
+                    for change in field.along {
+                        apply(&mut document, *change, *place);
+                    }
+                    let shown = if value.is_empty() { "left away".to_owned() } else { format!("= {value}") };
+                    variants.push(Variant { what: format!("{}: {path} {shown}", place.name()), document });
+                }
+            }
+        }
+        variants
+    }
+}
+
+impl Stands {
+    fn in_place(self, place: Place) -> bool {
+        match place {
+            Place::Pod => matches!(self, Self::InPod | Self::InPodAndContainers),
+            Place::Ephemeral => matches!(self, Self::InContainers | Self::InPodAndContainers),
+            _ => self != Self::InPod,
+        }
+    }
+
+    fn path_in_pod(self, path: &str) -> String {
+        if self == Self::InPod { path.to_owned() } else { joined("spec", path) }
+    }
+}
+
+fn apply(document: &mut Value, Change(place, path, value): Change, changed: Place) {
+    let place = if place == Place::Same { changed } else { place };
+    set(document, &joined(place.path(), path), value);
+}
+
+fn joined(head: &str, tail: &str) -> String {
+    if head.is_empty() { tail.to_owned() } else { format!("{head}/{tail}") }
+}
+
+/// The pod with an init container that is its container's twin.
+fn with_init_container(mut pod: Value) -> Value {
+    let mut init = pod["spec"]["containers"][0].clone();
+    init["name"] = "init".into();
+    pod["spec"]["initContainers"] = vec![init].into();
+    pod
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::probe::pod::plain;
+    use std::collections::BTreeMap;
+
+    fn pod() -> Pod {
+        plain("p", "n", "r.example/pause@sha256:00", &BTreeMap::new()).unwrap()
+    }
+
+    /// Paths of the leaves in which two documents differ.
+    fn differences(a: &Value, b: &Value, at: &str, found: &mut Vec<String>) {
+        match (a, b) {
+            (Value::Object(left), Value::Object(right)) => {
+                let keys: std::collections::BTreeSet<&String> = left.keys().chain(right.keys()).collect();
+                for key in keys {
+                    differences(&a[key], &b[key], &format!("{at}/{key}"), found);
+                }
+            }
+            (Value::Array(left), Value::Array(right)) if left.len() == right.len() => {
+                for (number, (left, right)) in left.iter().zip(right).enumerate() {
+                    differences(left, right, &format!("{at}/{number}"), found);
+                }
+            }
+            _ if a != b => found.push(at.to_owned()),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn an_attempt_differs_from_its_control_in_one_field_and_what_goes_along_with_it() {
+        for (name, control) in ALL {
+            let admitted = control.admitted(&pod()).unwrap();
+            for variant in control.forbidden(&pod(), NEWEST).unwrap() {
+                let mut found = Vec::new();
+                differences(&admitted, &variant.document, "", &mut found);
+                let field = control.fields.iter().find(|field| variant.what.contains(field.path)).unwrap();
+                assert_eq!(found.len(), 1 + field.along.len(), "{name}: {}: {found:?}", variant.what);
+            }
+        }
+    }
+
+    #[test]
+    fn every_attempt_is_a_pod_that_loses_nothing_on_the_way_through_its_type() {
+        for (name, control) in ALL {
+            for variant in control.forbidden(&pod(), NEWEST).unwrap() {
+                let typed: Pod = serde_json::from_value(variant.document.clone()).unwrap();
+                let back = serde_json::to_value(typed).unwrap();
+                let mut found = Vec::new();
+                differences(&variant.document, &back, "", &mut found);
+                found.retain(|path| !matches!(path.as_str(), "/apiVersion" | "/kind"));
+                assert_eq!(found, [""; 0], "{name}: {}", variant.what);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_attempted() {
+        let mut list = String::new();
+        for (name, control) in ALL {
+            list += &format!("{name} (since 1.{})\n", control.since);
+            for variant in control.forbidden(&pod(), NEWEST).unwrap() {
+                list += &format!("  {}\n", variant.what);
+            }
+            let ephemeral = serde_json::json!({ "name": "e", "securityContext": {} });
+            for variant in control.forbidden_in_ephemeral(&ephemeral, NEWEST) {
+                list += &format!("  {}\n", variant.what);
+            }
+        }
+        insta::assert_snapshot!(list);
+    }
+
+    #[test]
+    fn a_version_has_what_it_has() {
+        let count = |control: &Control, minor| control.forbidden(&pod(), minor).unwrap().len();
+        assert_eq!(count(&HOST_PROBES, 33), 0);
+        assert!(count(&HOST_PROBES, 34) > 0);
+        assert!(count(&SYSCTLS_UNSAFE, 31) > count(&SYSCTLS_UNSAFE, 32), "tcp_rmem is safe from 1.32 on");
+    }
+}
