@@ -5,8 +5,10 @@ use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::Pod;
 
 use crate::attempt::access::Access;
-use crate::attempt::admission::Admission;
+use crate::attempt::admission::{Admission, Target};
 use crate::attempt::ask::Ask;
+use crate::attempt::controllers::Controllers;
+use crate::attempt::exemptions::Exemptions;
 use crate::attempt::reach::{Path, Reach};
 use crate::attempt::standard::Standard;
 use crate::attempt::survey::Survey;
@@ -80,9 +82,17 @@ impl Cx {
     /// # Errors
     /// Inconclusive where no image by digest is known.
     pub fn plain_pod(&self) -> Result<Pod, NoVerdict> {
+        self.plain_pod_in(self.namespace()?)
+    }
+
+    /// ... and one for `namespace`.
+    ///
+    /// # Errors
+    /// As [`Cx::plain_pod`].
+    pub fn plain_pod_in(&self, namespace: &str) -> Result<Pod, NoVerdict> {
         let image = self.env.probes.image().map_err(NoVerdict::Inconclusive)?;
         let name = format!("oke-conformance-{}", self.env.sandbox.run);
-        pod::plain(&name, self.namespace()?, &image.reference, &self.env.sandbox.labels())
+        pod::plain(&name, namespace, &image.reference, &self.env.sandbox.labels())
             .map_err(|error| NoVerdict::inconclusive(error.to_string()))
     }
 
@@ -111,7 +121,61 @@ impl Cx {
         let forbidden = control.forbidden(&plain, minor).map_err(unwritten)?;
         let admitted = control.admitted(&plain).map_err(unwritten)?;
         let author = self.deployer(namespace).await?;
-        Ok(Standard { admission: Admission::of_all(author, namespace, forbidden, control.named), admitted })
+        let place = Target::Namespace(namespace.to_owned());
+        Ok(Standard { admission: Admission::of_all(author, place, forbidden), admitted })
+    }
+
+    /// Attempts everything that the standards forbid in an ephemeral container, in a running probe of [`Cx::namespace`], as the operator:
+    /// what may debug is seldom what deploys.
+    ///
+    /// # Errors
+    /// Inconclusive where the probe does not run.
+    pub async fn standard_in_ephemeral(&self) -> Result<Standard, NoVerdict> {
+        let probe = self.probe(self.namespace()?, self.node()?).await?;
+        let image = self.env.probes.image().map_err(NoVerdict::Inconclusive)?;
+        let admitted = pod::ephemeral(&image.reference);
+        let minor = self.env.facts.minor();
+        let forbidden = standard::ALL.iter().flat_map(|(_, control)| control.forbidden_in_ephemeral(&admitted, minor));
+        let place = Target::Pod(probe.namespace.clone(), probe.pod.clone());
+        let author = self.env.personas.operator.clone();
+        Ok(Standard { admission: Admission::of_all(author, place, forbidden.collect()), admitted })
+    }
+
+    /// A namespace of the run's own that nobody has labelled, as any newcomer's is.
+    ///
+    /// # Errors
+    /// Inconclusive where it cannot be made.
+    pub async fn newborn_namespace(&self) -> Result<&str, NoVerdict> {
+        self.env.sandbox.newborn().await.map_err(NoVerdict::Inconclusive)
+    }
+
+    /// Attempts to have `forbidden` admitted in `namespace`, as the operator.
+    ///
+    /// # Errors
+    /// Inconclusive where the pod cannot be written down.
+    pub fn admission_into(&self, namespace: &str, forbidden: &Pod) -> Result<Admission, NoVerdict> {
+        Admission::of(self.env.personas.operator.clone(), namespace, forbidden)
+    }
+
+    /// Attempts `asks` as the account that deploys in [`Cx::namespace`].
+    ///
+    /// # Errors
+    /// Not applicable where there is no such account; inconclusive where that identity cannot be had.
+    pub async fn access_as_deployer(&self, asks: Vec<Ask>) -> Result<Access<'_>, NoVerdict> {
+        self.access_as(&self.env.deployer, asks).await
+    }
+
+    /// Attempts to have `forbidden` admitted in every namespace there is, as the operator.
+    ///
+    /// # Errors
+    /// Inconclusive where the namespaces cannot be listed.
+    pub fn exemptions(&self, forbidden: Pod) -> Exemptions<'_> {
+        Exemptions { env: &self.env, scenario: &self.scenario, forbidden }
+    }
+
+    /// Attempts to have `forbidden` pods made by controllers of [`Cx::namespace`].
+    pub fn through_controllers(&self, forbidden: Pod) -> Controllers<'_> {
+        Controllers { cx: self, forbidden }
     }
 
     /// The service account that deploys in `namespace`, or the operator where there is none.

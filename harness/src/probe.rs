@@ -16,6 +16,8 @@ use exec::Line;
 pub struct Probe {
     /// Its namespace.
     pub namespace: String,
+    /// Its pod's name.
+    pub pod: String,
     /// Its node.
     pub node: String,
     /// Its address.

@@ -78,6 +78,31 @@ pub const PROBES: &[Right] = &[
     core("create", "pods/exec"),
 ];
 
+/// Asking for a debug container in a pod that runs, as a dry run.
+pub const EPHEMERAL: &[Right] = &[core("patch", "pods/ephemeralcontainers")];
+
+/// A namespace of the run's own, and dry runs in it.
+pub const NEWBORN: &[Right] = &[core("create", "namespaces"), core("create", "pods")];
+
+/// Dry runs in every namespace.
+pub const EVERYWHERE: &[Right] = &[core("create", "pods")];
+
+/// Controllers of every kind, what they made, and what they say of what they could not make.
+pub const CONTROLLERS: &[Right] = &[
+    core("create", "pods"),
+    core("create", "configmaps"),
+    core("list", "pods"),
+    core("list", "events"),
+    of("create", "apps", "deployments"),
+    of("create", "apps", "statefulsets"),
+    of("create", "apps", "daemonsets"),
+    of("create", "apps", "replicasets"),
+    core("create", "replicationcontrollers"),
+    of("create", "batch", "jobs"),
+    of("create", "batch", "cronjobs"),
+    of("patch", "batch", "cronjobs/status"),
+];
+
 /// Reading quotas, and trying a copy of one in a namespace of the run's own.
 pub const QUOTAS: &[Right] = &[
     core("list", "resourcequotas"),

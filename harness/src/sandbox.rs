@@ -9,18 +9,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
+use http::Request;
 use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod};
 use k8s_openapi::api::scheduling::v1::PriorityClass;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
 use kube::api::{Api, DeleteParams, ListParams, PostParams};
-use kube::core::{NamespaceResourceScope, ObjectMeta};
+use kube::core::{ApiResource, DynamicObject, GroupVersionKind, NamespaceResourceScope, ObjectMeta};
 use kube::{Client, Error, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 use tokio::time::{sleep, timeout};
 
 use crate::attempt::api::chain;
+use crate::attempt::controllers::KINDS;
+use crate::cluster::facts::ENFORCED;
 use crate::verdict::NoVerdict;
 
 /// The label that every object of a run carries; its value is the run's id.
@@ -44,9 +47,11 @@ pub struct Sandbox {
     annotations: BTreeMap<String, String>,
     outside: OnceCell<String>,
     quota: OnceCell<String>,
+    newborn: OnceCell<String>,
     priority: OnceCell<String>,
     touched: Mutex<BTreeSet<String>>,
     begun: AtomicBool,
+    controllers: AtomicBool,
     closed: AtomicBool,
     refusal: OnceLock<String>,
 }
@@ -64,9 +69,11 @@ impl Sandbox {
             annotations: [(EXPIRES.to_owned(), expires.to_string()), (OWNER.to_owned(), owner.to_owned())].into(),
             outside: OnceCell::new(),
             quota: OnceCell::new(),
+            newborn: OnceCell::new(),
             priority: OnceCell::new(),
             touched: Mutex::default(),
             begun: AtomicBool::new(false),
+            controllers: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             refusal: OnceLock::new(),
         }
@@ -99,6 +106,15 @@ impl Sandbox {
         self.quota.get_or_try_init(|| self.make_namespace("-quota")).await.map(String::as_str)
     }
 
+    /// A third one, with no more labels than anybody's new namespace has.
+    ///
+    /// # Errors
+    /// As [`Sandbox::outside`].
+    pub async fn newborn(&self) -> Result<&str, String> {
+        let made = self.newborn.get_or_try_init(|| self.make_namespace_with("-newborn", &[]));
+        made.await.map(String::as_str)
+    }
+
     /// The run's own priority, below everybody's: a probe gives way to any pod that finds no room, and itself takes nobody's; nor does a
     /// cluster grow for its sake (the cluster autoscaler does not count what is below -10).
     ///
@@ -121,9 +137,13 @@ impl Sandbox {
     }
 
     async fn make_namespace(&self, suffix: &str) -> Result<String, String> {
+        self.make_namespace_with(suffix, &[(ENFORCED, "restricted")]).await
+    }
+
+    async fn make_namespace_with(&self, suffix: &str, more: &[(&str, &str)]) -> Result<String, String> {
         let name = format!("oke-conformance-{}{suffix}", self.run);
         let mut labels = self.labels();
-        labels.insert("pod-security.kubernetes.io/enforce".into(), "restricted".into());
+        labels.extend(more.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
         let namespace = json!({ "metadata": { "name": name, "labels": labels, "annotations": self.annotations } });
         let namespace: Namespace = serde_json::from_value(namespace).map_err(|error| error.to_string())?;
         self.open()?;
@@ -147,6 +167,47 @@ impl Sandbox {
         self.open().map_err(|why| Error::Service(why.into()))?;
         self.touched.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(namespace.to_owned());
         self.make_with(Api::namespaced(self.client.clone(), namespace), object).await
+    }
+
+    /// Adds what every object of a run carries.
+    pub(crate) fn labelled(&self, mut object: Value) -> Value {
+        object["metadata"]["labels"] = json!(self.labels());
+        object["metadata"]["annotations"] = json!(self.annotations);
+        object
+    }
+
+    /// Makes a controller of pods, and has it begin at once where it would wait for its hour.
+    ///
+    /// # Errors
+    /// A sentence where the API server refuses.
+    pub(crate) async fn make_controller(
+        &self,
+        namespace: &str,
+        group_version: &str,
+        plural: &str,
+        name: &str,
+        object: &Value,
+    ) -> Result<(), String> {
+        self.open()?;
+        self.controllers.store(true, Ordering::SeqCst);
+        self.touched.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(namespace.to_owned());
+        let root = if group_version.contains('/') { "apis" } else { "api" };
+        let path = format!("/{root}/{group_version}/namespaces/{namespace}/{plural}");
+        let cannot = |error: Error| format!("cannot make {plural} {name}: {}", told(&error));
+        let send = |request: http::Result<Request<Vec<u8>>>| async {
+            let request = request.map_err(|error| error.to_string())?;
+            self.client.request::<Value>(request).await.map_err(cannot)
+        };
+        let create = Request::post(&path).header("Content-Type", "application/json");
+        send(create.body(object.to_string().into_bytes())).await?;
+        if plural == "cronjobs" {
+            // Its last hour was long ago: the controller makes up for the newest one that it missed.
+            let missed = json!({ "status": { "lastScheduleTime": "2020-01-01T00:00:00Z" } });
+            let status = Request::patch(format!("{path}/{name}/status"));
+            let status = status.header("Content-Type", "application/merge-patch+json");
+            send(status.body(missed.to_string().into_bytes())).await?;
+        }
+        Ok(())
     }
 
     /// Whoever asked for an object first may have been dropped before the answer came: what is there already and carries this run's
@@ -191,7 +252,7 @@ impl Sandbox {
             return Ok(());
         }
         let touched = self.touched.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
-        sweep(&self.client, &self.run, &touched).await
+        sweep(&self.client, &self.run, &touched, self.controllers.load(Ordering::SeqCst)).await
     }
 }
 
@@ -243,18 +304,18 @@ async fn sweep_runs(client: &Client, doomed: fn(&BTreeMap<String, String>) -> bo
         }
     }
     for (run, touched) in &runs {
-        sweep(client, run, touched).await?;
+        sweep(client, run, touched, true).await?;
     }
     Ok(runs.len())
 }
 
-async fn sweep(client: &Client, run: &str, touched: &BTreeSet<String>) -> Result<(), String> {
+async fn sweep(client: &Client, run: &str, touched: &BTreeSet<String>, controllers: bool) -> Result<(), String> {
     let start = Instant::now();
     let selector = format!("{RUN}={run}");
     let params = ListParams::default().labels(&selector);
     let mut last = String::new();
     while start.elapsed() < SWEEP_WITHIN {
-        match timeout(ROUND_WITHIN, sweep_once(client, &params, touched)).await {
+        match timeout(ROUND_WITHIN, sweep_once(client, &params, touched, controllers)).await {
             Ok(Ok(0)) => return Ok(()),
             Ok(Ok(left)) => last = format!("{left} objects are still there"),
             Ok(Err(error)) => last = told(&error),
@@ -269,7 +330,12 @@ async fn sweep(client: &Client, run: &str, touched: &BTreeSet<String>) -> Result
 }
 
 /// Deletes, then counts what is left: a creation that was under way when the run ended shows up in a later round.
-async fn sweep_once(client: &Client, params: &ListParams, touched: &BTreeSet<String>) -> Result<usize, Error> {
+async fn sweep_once(
+    client: &Client,
+    params: &ListParams,
+    touched: &BTreeSet<String>,
+    controllers: bool,
+) -> Result<usize, Error> {
     let at_once = DeleteParams::default().grace_period(1);
     let namespaces: Api<Namespace> = Api::all(client.clone());
     let classes: Api<PriorityClass> = Api::all(client.clone());
@@ -278,8 +344,13 @@ async fn sweep_once(client: &Client, params: &ListParams, touched: &BTreeSet<Str
         let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
         let carriers: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
         async move {
+            // What makes pods before the pods; where this credential may not, whoever made them could, and their owner takes them along.
+            let mut left = 0;
+            for kind in KINDS.iter().filter(|_| controllers) {
+                left += clear_controllers(client, namespace, kind, &params).await?;
+            }
             // Pods first: once their carrier is gone the garbage collector would race us for them.
-            let left = clear(&pods, &params, &at_once).await?;
+            left += clear(&pods, &params, &at_once).await?;
             Ok::<_, Error>(left + clear(&carriers, &params, &DeleteParams::default()).await?)
         }
     });
@@ -293,6 +364,26 @@ async fn sweep_once(client: &Client, params: &ListParams, touched: &BTreeSet<Str
     }
     left += clear(&classes, params, &DeleteParams::default()).await?;
     Ok(left)
+}
+
+async fn clear_controllers(
+    client: &Client,
+    namespace: &str,
+    (group_version, plural, kind): &(&str, &str, &str),
+    params: &ListParams,
+) -> Result<usize, Error> {
+    let (group, version) = group_version.split_once('/').unwrap_or(("", group_version));
+    let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural);
+    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
+    let found = match api.list_metadata(params).await {
+        Ok(list) => list.items,
+        Err(Error::Api(status)) if matches!(status.code, 403 | 404) => return Ok(0),
+        Err(error) => return Err(error),
+    };
+    if found.iter().any(|object| object.metadata.deletion_timestamp.is_none()) {
+        let _ = api.delete_collection(&DeleteParams::background(), params).await?;
+    }
+    Ok(found.len())
 }
 
 async fn clear<K>(api: &Api<K>, params: &ListParams, how: &DeleteParams) -> Result<usize, Error>

@@ -97,8 +97,17 @@ impl Place {
 pub struct Variant {
     /// `container: securityContext/privileged = true`.
     pub what: String,
+    /// How Pod Security must name what it refuses here; anything will do where this is empty.
+    pub named: &'static [&'static str],
     /// The whole pod, or the ephemeral container.
     pub document: Value,
+}
+
+impl Variant {
+    /// A pod that is forbidden as a whole.
+    pub(crate) fn whole(document: Value) -> Self {
+        Self { what: String::new(), named: &[], document }
+    }
 }
 
 impl Control {
@@ -138,8 +147,12 @@ impl Control {
         variants.into_iter().map(|variant| variant.what).collect()
     }
 
-    /// Everything that it forbids in an ephemeral container that is otherwise like `admitted`.
+    /// Everything that it forbids in an ephemeral container that is otherwise like `admitted`. What would need a change of the pod around
+    /// it cannot be attempted in one that runs.
     pub fn forbidden_in_ephemeral(&self, admitted: &Value, minor: u32) -> Vec<Variant> {
+        if !self.base.is_empty() {
+            return Vec::new();
+        }
         self.changes(minor, &[Place::Ephemeral], admitted)
     }
 
@@ -158,12 +171,22 @@ impl Control {
                         apply(&mut document, *change, *place);
                     }
                     let shown = if value.is_empty() { "left away".to_owned() } else { format!("= {value}") };
-                    variants.push(Variant { what: format!("{}: {path} {shown}", place.name()), document });
+                    variants.push(Variant {
+                        what: format!("{}: {path} {shown}", place.name()),
+                        named: self.named,
+                        document,
+                    });
                 }
             }
         }
         variants
     }
+}
+
+/// Everything that the standards forbid in an ephemeral container, for the reader.
+pub fn attempts_in_ephemeral(minor: u32) -> Vec<String> {
+    let variants = ALL.iter().flat_map(|(_, control)| control.forbidden_in_ephemeral(&Value::Null, minor));
+    variants.map(|variant| variant.what).collect()
 }
 
 impl Stands {

@@ -1,5 +1,6 @@
 //! Asking the API server to admit a pod, as a server-side dry run: authorization and the whole admission chain decide, nothing
 //! is stored.
+use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
 
@@ -8,7 +9,7 @@ use futures::stream;
 use http::Request;
 use k8s_openapi::api::core::v1::Pod;
 use kube::core::Status;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::attempt::api::{self, Reply};
 use crate::attempt::denial::{Denial, Reason, Warned};
@@ -20,29 +21,30 @@ use crate::verdict::{Attempted, Control, NoVerdict, Verdict};
 /// Attempts of one cell that are under way at once.
 const AT_ONCE: usize = 16;
 
-/// Pods that must not be admitted, each different from an admitted one in what is forbidden.
+/// What the API server is asked to admit.
+#[derive(Clone, Debug)]
+pub(crate) enum Target {
+    /// A pod, into this namespace.
+    Namespace(String),
+    /// An ephemeral container, into a pod of a namespace: namespace and pod.
+    Pod(String, String),
+}
+
+/// Documents that must not be admitted, each different from an admitted one in what is forbidden.
 #[must_use = "name the expected guards with `denied_by`"]
 pub struct Admission {
     author: Persona,
-    namespace: String,
+    place: Target,
     forbidden: Vec<Variant>,
-    /// What Pod Security must name where it is what refuses; anything where this is empty.
-    named: &'static [&'static str],
 }
 
 impl Admission {
     pub(crate) fn of(author: Persona, namespace: &str, forbidden: &Pod) -> Result<Self, NoVerdict> {
-        let forbidden = vec![Variant { what: String::new(), document: document(forbidden)? }];
-        Ok(Self { author, namespace: namespace.to_owned(), forbidden, named: &[] })
+        Ok(Self::of_all(author, Target::Namespace(namespace.to_owned()), vec![Variant::whole(document(forbidden)?)]))
     }
 
-    pub(crate) fn of_all(
-        author: Persona,
-        namespace: &str,
-        forbidden: Vec<Variant>,
-        named: &'static [&'static str],
-    ) -> Self {
-        Self { author, namespace: namespace.to_owned(), forbidden, named }
+    pub(crate) fn of_all(author: Persona, place: Target, forbidden: Vec<Variant>) -> Self {
+        Self { author, place, forbidden }
     }
 
     /// The guards whose refusal counts; any other's is inconclusive.
@@ -97,40 +99,34 @@ struct Tried {
 impl Controlled {
     async fn judge(self) -> Attempted {
         let Self { guarded: Guarded { admission, guards }, control } = self;
-        let Admission { author, namespace, forbidden, named } = &admission;
-        let control = dry_run_create(namespace, &control?)?;
+        let Admission { author, place, forbidden } = &admission;
+        let control = place.dry_run(&control?)?;
         let requests = forbidden
             .iter()
-            .map(|variant| Ok((variant.what.as_str(), dry_run_create(namespace, &variant.document)?)))
+            .map(|variant| Ok((variant, place.dry_run(&variant.document)?)))
             .collect::<Result<Vec<_>, NoVerdict>>()?;
         let attempts =
-            requests.into_iter().map(|(what, request)| async move { (what, api::send(author, request).await) });
+            requests.into_iter().map(|(variant, request)| async move { (variant, api::send(author, request).await) });
         let attempts: Vec<_> = attempts.collect();
         let tried = async {
             let mut tried = Tried::default();
             let mut answers = stream::iter(attempts).buffered(AT_ONCE);
-            while let Some((what, answer)) = answers.next().await {
-                tried.take(guards, named, what, answer);
+            while let Some((variant, answer)) = answers.next().await {
+                tried.take(guards, variant, answer);
             }
             tried
         };
         let (tried, (control, _)) = tokio::join!(tried, api::send(author, control));
         let (who, all) = (&author.name, forbidden.len());
         if !tried.admitted.is_empty() {
-            let some = if all == 1 { String::new() } else { format!("{} of {all} such pods: ", tried.admitted.len()) };
-            return Ok(Verdict::allowed(format!(
-                "{who} may create in {namespace} {some}{}",
-                tried.admitted.join("; ")
-            )));
+            let some = if all == 1 { "it: ".to_owned() } else { format!("{} of {all}: ", tried.admitted.len()) };
+            return Ok(Verdict::allowed(format!("{who} may have in {place} {some}{}", tried.admitted.join("; "))));
         }
         let control = match control {
-            Reply::Accepted { .. } => {
-                Control::proved(format!("the same pod without it was admitted in {namespace} for {who}"))
-            }
+            Reply::Accepted { .. } => Control::proved(format!("the same without it was admitted in {place} for {who}")),
             Reply::Broken(why) => return Err(NoVerdict::inconclusive(format!("no control: {why}"))),
             Reply::Refused(status) => {
-                let why =
-                    format!("no control: {who} may not create even the plain pod in {namespace}: {}", status.message);
+                let why = format!("no control: {who} may not have even the plain one in {place}: {}", status.message);
                 return Err(NoVerdict::inconclusive(why));
             }
         };
@@ -140,13 +136,13 @@ impl Controlled {
         let Some((guard, said)) = tried.refused.into_iter().next() else {
             return Err(NoVerdict::inconclusive("nothing was attempted"));
         };
-        let evidence = if all == 1 { said } else { format!("{all} of {all} such pods refused; the first: {said}") };
+        let evidence = if all == 1 { said } else { format!("{all} of {all} refused; the first: {said}") };
         Ok(Verdict::denied(guard, evidence, control, tried.slowest_ms).of_attempts(all))
     }
 }
 
 impl Tried {
-    fn take(&mut self, guards: &[Guard], named: &[&str], what: &str, (reply, after_ms): (Reply, u64)) {
+    fn take(&mut self, guards: &[Guard], Variant { what, named, .. }: &Variant, (reply, after_ms): (Reply, u64)) {
         let told = |said: &str| if what.is_empty() { said.to_owned() } else { format!("{what}: {said}") };
         match reply {
             Reply::Accepted { warnings, .. } => {
@@ -169,7 +165,7 @@ impl Tried {
 }
 
 /// The guard of a refusal, where it is one of `guards`, and where Pod Security names one of `named`.
-fn expected(guards: &[Guard], named: &[&str], status: &Status) -> Result<Guard, String> {
+pub(crate) fn expected(guards: &[Guard], named: &[&str], status: &Status) -> Result<Guard, String> {
     let message = &status.message;
     let Some(Denial { guard, reason }) = Denial::of_status(status) else {
         if message.contains("does not support dry run") {
@@ -203,9 +199,29 @@ fn document(pod: &Pod) -> Result<Value, NoVerdict> {
     serde_json::to_value(pod).map_err(|error| NoVerdict::inconclusive(format!("cannot write the pod down: {error}")))
 }
 
-fn dry_run_create(namespace: &str, pod: &Value) -> Result<Request<Vec<u8>>, NoVerdict> {
-    Request::post(format!("/api/v1/namespaces/{namespace}/pods?dryRun=All"))
-        .header("Content-Type", "application/json")
-        .body(pod.to_string().into_bytes())
-        .map_err(|error| NoVerdict::inconclusive(format!("cannot build the request: {error}")))
+impl Target {
+    fn dry_run(&self, document: &Value) -> Result<Request<Vec<u8>>, NoVerdict> {
+        let request = match self {
+            Self::Namespace(namespace) => Request::post(format!("/api/v1/namespaces/{namespace}/pods?dryRun=All"))
+                .header("Content-Type", "application/json")
+                .body(document.to_string().into_bytes()),
+            Self::Pod(namespace, pod) => {
+                let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}/ephemeralcontainers?dryRun=All");
+                let patch = json!({ "spec": { "ephemeralContainers": [document] } });
+                Request::patch(path)
+                    .header("Content-Type", "application/strategic-merge-patch+json")
+                    .body(patch.to_string().into_bytes())
+            }
+        };
+        request.map_err(|error| NoVerdict::inconclusive(format!("cannot build the request: {error}")))
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Namespace(namespace) => f.write_str(namespace),
+            Self::Pod(namespace, _) => write!(f, "a running pod of {namespace}"),
+        }
+    }
 }

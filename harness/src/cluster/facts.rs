@@ -17,7 +17,7 @@ const POOLS: [&str; 3] =
 const VIRTUAL: &str = "oci.oraclecloud.com/virtual-node-pool-id";
 
 /// The label that Pod Security Admission reads (Kubernetes: "Enforce Pod Security Standards with Namespace Labels").
-const ENFORCED: &str = "pod-security.kubernetes.io/enforce";
+pub(crate) const ENFORCED: &str = "pod-security.kubernetes.io/enforce";
 
 /// The nodes, by name.
 ///

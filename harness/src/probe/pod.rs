@@ -112,6 +112,18 @@ pub fn plain(
     serde_json::from_value(manifest)
 }
 
+/// An ephemeral container with nothing to object to, never to be run: it may have neither resources nor ports nor probes.
+pub fn ephemeral(image: &str) -> serde_json::Value {
+    let mut pod = json!({ "spec": { "containers": [{}] } });
+    harmless(&mut pod, image);
+    let mut container = pod["spec"]["containers"][0].take();
+    container["name"] = "debugger".into();
+    if let Some(container) = container.as_object_mut() {
+        container.remove("resources");
+    }
+    container
+}
+
 /// Every field that the restricted standard asks for, and small, equal requests and limits.
 fn harmless(manifest: &mut serde_json::Value, image: &str) {
     let spec = &mut manifest["spec"];

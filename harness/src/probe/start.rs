@@ -128,6 +128,7 @@ impl Probes {
         let running_after_ms = asked.elapsed().as_millis() as u64;
         Ok(Probe {
             namespace: namespace.into(),
+            pod: name,
             node: node.name.clone(),
             address,
             running_after_ms,
@@ -137,7 +138,10 @@ impl Probes {
     }
 
     /// The ConfigMap with the agent's binaries, name and uid: one a namespace.
-    async fn carrier(&self, sandbox: &Sandbox, namespace: &str) -> Result<(String, String), String> {
+    ///
+    /// # Errors
+    /// Why it cannot be made; the same for everybody who asks.
+    pub(crate) async fn carrier(&self, sandbox: &Sandbox, namespace: &str) -> Result<(String, String), String> {
         let cell = self
             .carried
             .lock()
