@@ -20,7 +20,9 @@ impl Denial {
         let component = component.or(event.reporting_component.as_deref()).unwrap_or_default();
         let message = event.message.as_deref().unwrap_or_default();
         let reason = match event.reason.as_deref()? {
-            "FailedCreate" if CONTROLLERS.contains(&component) => status::sentence(embedded(message)?)?,
+            "FailedCreate" if CONTROLLERS.contains(&component) => {
+                status::sentence(embedded(message)?, |forbidden| forbidden.resource == Some("pods"))?
+            }
             // A pod may name its scheduler, and a scheduler names itself.
             "FailedScheduling" => scheduler::refusal(message)?,
             // pkg/kubelet/kuberuntime: the waiting state's message, of CreateContainerConfigError among others.

@@ -83,7 +83,7 @@ mod tests {
         "Forbidden (user=x, verb=create, resource=nodes, subresource=proxy)",
         "x may not create nodes/proxy cluster-wide"
     )]
-    #[case::api_server(403, r#"{"kind":"Status","status":"Failure","message":"forbidden: User \"x\" cannot get path \"/metrics\"","code":403}"#, "x may not get /metrics")]
+    #[case::api_server(403, r#"{"kind":"Status","status":"Failure","message":"forbidden: User \"x\" cannot get path \"/metrics\"","details":{},"code":403}"#, "x may not get /metrics")]
     fn a_server_says_no(#[case] code: u16, #[case] body: &str, #[case] expected: &str) {
         assert_eq!(Denial::of_http(code, body).unwrap().reason.to_string(), expected);
     }

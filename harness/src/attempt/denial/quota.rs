@@ -51,7 +51,8 @@ fn exceeded(reason: &str) -> Option<Reason> {
 
 /// `a=1,b=2`
 fn amounts(list: &str) -> Option<Vec<(&str, &str)>> {
-    list.split(',').map(|pair| pair.split_once('=').filter(|(_, amount)| !amount.is_empty())).collect()
+    let whole = |text| name(text) == Some((text, ""));
+    list.split(',').map(|pair| pair.split_once('=').filter(|(key, amount)| whole(key) && whole(amount))).collect()
 }
 
 /// kubernetes, quota/v1/evaluator/core/pods.go: what a quota bounds must be set at all.

@@ -1,11 +1,14 @@
 //! The API server's `Status`: a sentence and a code, which must fit together.
 use kube::core::Status;
+use kube::core::response::StatusDetails;
 
 use super::go_text::{name, quoted};
 use super::{Denial, Reason, authorizer, limit_range, pod_security, policy, quota, webhook};
 
 /// How apimachinery (api/errors, NewForbidden) begins what it refuses: `pods "x" is forbidden: ...`.
 pub struct Forbidden<'a> {
+    /// `pods`, `deployments.apps`; nothing for what is no resource.
+    pub resource: Option<&'a str>,
     /// The object's name, where one was given.
     pub name: Option<String>,
     /// What follows.
@@ -16,15 +19,25 @@ impl<'a> Forbidden<'a> {
     fn read(message: &'a str) -> Option<Self> {
         // What is no resource has no object to be named.
         if let Some(reason) = message.strip_prefix("forbidden: ") {
-            return Some(Self { name: None, reason });
+            return Some(Self { resource: None, name: None, reason });
         }
-        let (_resource, rest) = name(message)?;
+        let (resource, rest) = name(message)?;
         let rest = rest.strip_prefix(' ')?;
         let (name, rest) = match quoted(rest) {
             Some((name, rest)) => (Some(name), rest.strip_prefix(' ')?),
             None => (None, rest),
         };
-        Some(Self { name, reason: rest.strip_prefix("is forbidden: ")? })
+        Some(Self { resource: Some(resource), name, reason: rest.strip_prefix("is forbidden: ")? })
+    }
+
+    /// Whether the details name the same object. The name in a sentence is quoted, the resource is not: a request for
+    /// `/api/v1/namespaces/a/pods%20is%20forbidden:%20...` has the API server say whatever it likes.
+    fn agrees_with(&self, details: &StatusDetails) -> bool {
+        let resource = match (details.kind.as_str(), details.group.as_str()) {
+            (kind, "") => kind.to_owned(),
+            (kind, group) => format!("{kind}.{group}"),
+        };
+        self.resource.unwrap_or_default() == resource && self.name.as_deref().unwrap_or_default() == details.name
     }
 }
 
@@ -34,18 +47,21 @@ impl Denial {
         let reason = match (status.code, status.message.trim_end()) {
             // apiserver, endpoints/filters/authentication.go; policies and webhooks may answer 401 as well.
             (401, "Unauthorized") => Some(Reason::Authentication),
-            (code, _) => sentence(&status.message).filter(|reason| comes_with(reason, code)),
+            (code, _) => sentence(&status.message, |forbidden| {
+                status.details.as_ref().is_some_and(|details| forbidden.agrees_with(details))
+            })
+            .filter(|reason| comes_with(reason, code)),
         };
         reason.map(Self::from)
     }
 }
 
-/// What a sentence of the API server refuses, the code being unknown.
-pub fn sentence(message: &str) -> Option<Reason> {
+/// What a sentence of the API server refuses, the code being unknown; `fits` says whether it may be about that object.
+pub fn sentence(message: &str, fits: impl Fn(&Forbidden) -> bool) -> Option<Reason> {
     if let Some(reason) = webhook::refusal(message) {
         return Some(reason);
     }
-    let forbidden = Forbidden::read(message)?;
+    let forbidden = Forbidden::read(message).filter(fits)?;
     let rules = [pod_security::refusal, policy::refusal, quota::refusal, limit_range::refusal, psp];
     authorizer::refusal(&forbidden).or_else(|| rules.iter().find_map(|rule| rule(forbidden.reason)))
 }
@@ -77,9 +93,18 @@ mod tests {
 
     use super::*;
 
+    fn details(kind: &str, group: &str, name: &str) -> StatusDetails {
+        serde_json::from_value(serde_json::json!({ "kind": kind, "group": group, "name": name })).unwrap()
+    }
+
     fn of(code: u16, message: &str) -> Option<Denial> {
         let mut status = Status::failure(message, "");
         status.code = code;
+        // As the API server does, whatever is in the sentence.
+        let forbidden = Forbidden::read(message);
+        let resource = forbidden.as_ref().and_then(|forbidden| forbidden.resource).unwrap_or_default();
+        let name = forbidden.and_then(|forbidden| forbidden.name).unwrap_or_default();
+        status.details = Some(details(resource, "", &name));
         Denial::of_status(&status)
     }
 
@@ -109,6 +134,7 @@ mod tests {
     }
 
     #[rstest]
+    #[case::webhook_without_dry_run(400, r#"admission webhook "v.example" does not support dry run"#)]
     #[case::overloaded(429, "too many requests, please try again later")]
     #[case::quota_not_counted_yet(403, r#"pods "p" is forbidden: status unknown for quota: q, resources: pods"#)]
     #[case::policy_in_trouble(
@@ -138,5 +164,19 @@ mod tests {
     #[case::empty_401(401, "")]
     fn nobody_that_is_known(#[case] code: u16, #[case] message: &str) {
         assert_eq!(of(code, message), None);
+    }
+
+    #[rstest]
+    #[case::other_resource("secrets", "", "p")]
+    #[case::other_group("pods", "metrics.k8s.io", "p")]
+    #[case::other_name("pods", "", "q")]
+    #[case::nothing("", "", "")]
+    fn details_that_disagree(#[case] kind: &str, #[case] group: &str, #[case] name: &str) {
+        let message = r#"pods "p" is forbidden: exceeded quota: q, requested: pods=1, used: pods=1, limited: pods=1"#;
+        let mut status = Status::failure(message, "Forbidden");
+        status.code = 403;
+        assert_eq!(Denial::of_status(&status), None);
+        status.details = Some(details(kind, group, name));
+        assert_eq!(Denial::of_status(&status), None);
     }
 }
