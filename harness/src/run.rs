@@ -70,7 +70,7 @@ pub fn run(
         probes: env.probes.running(),
         peak_memory_kib: peak_memory_kib(),
         waivers: env.waivers.records(&env.facts.name),
-        allowances: env.suite.allowances(),
+        allowances: env.suite.allowances(&order),
         requests: env.traffic.sent(),
         scenarios: order.iter().filter_map(|id| records.remove(id)).collect(),
     };

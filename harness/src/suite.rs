@@ -144,10 +144,12 @@ impl Suite {
         Allowed(self, scenario)
     }
 
-    /// What became of each entry of the allow-lists, in the file's alphabetical order.
-    pub fn allowances(&self) -> Vec<AllowanceRecord> {
+    /// What became of each entry of the allow-lists of scenarios that `ran`.
+    pub fn allowances(&self, ran: &[String]) -> Vec<AllowanceRecord> {
+        let meant = |pattern: &str| ran.iter().any(|id| glob::matches(pattern, id));
         let entries = self.allow.iter().flat_map(|(scenario, list)| list.iter().map(move |entry| (scenario, entry)));
         entries
+            .filter(|(scenario, _)| meant(scenario))
             .map(|(scenario, entry)| AllowanceRecord {
                 scenario: scenario.clone(),
                 name: entry.name.clone(),
@@ -263,7 +265,8 @@ mod tests {
         assert!(names("network/egress", "service ops/a"));
         assert!(!names("network/egress", "service dev/a"));
         assert!(!names("network/isolated", "service ops/a"));
-        let met: Vec<(String, bool)> = suite.allowances().into_iter().map(|entry| (entry.name, entry.met)).collect();
+        let met: Vec<(String, bool)> =
+            suite.allowances(&["network/egress".into()]).into_iter().map(|entry| (entry.name, entry.met)).collect();
         assert_eq!(met, [("service ops/*".into(), true), ("service old/*".into(), false)]);
     }
 

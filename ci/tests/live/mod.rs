@@ -1,5 +1,4 @@
 //! The range that is up, seen by its administrator.
-
 #![allow(dead_code, reason = "each test program uses its part of it")]
 
 use std::fs;
@@ -54,6 +53,11 @@ pub fn kubeconfig_with(token: &str) -> String {
         None => format!("{line}\n"),
     });
     lines.collect()
+}
+
+/// The network of its nodes.
+pub fn network() -> String {
+    format!("oke-conformance-{}", range().name())
 }
 
 /// What kubectl says, as the administrator.
