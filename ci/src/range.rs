@@ -15,12 +15,13 @@
 
 mod bring_up;
 mod containers;
-mod docker;
+pub(crate) mod docker;
 mod fence;
 mod hardening;
+mod inventory;
 mod kubeadm;
 mod kubeconfig;
-mod kubectl;
+pub(crate) mod kubectl;
 mod layout;
 mod machine;
 mod manifests;
@@ -291,8 +292,26 @@ impl Range {
         docker::docker(&["logs", &self.names.metadata()])
     }
 
+    /// Every object in the cluster that can be listed, sorted: which it is, whether it was made anew or changed, and its labels; without
+    /// events, which come and go by themselves.
+    ///
+    /// # Errors
+    /// When the cluster does not answer.
+    pub async fn objects(&self) -> Result<Vec<String>> {
+        inventory::of(&self.kubectl()).await
+    }
+
     pub(crate) fn kubectl(&self) -> Kubectl {
         Kubectl::new(&self.names.control_plane())
+    }
+
+    pub(crate) fn workers(&self) -> [String; 2] {
+        self.names.workers()
+    }
+
+    /// Waits until pods reach pods on other nodes.
+    pub(crate) async fn until_routed(&self) -> Result<()> {
+        pod_routes::until_there(&layout::Layout::of(&self.names)?, &self.kubectl()).await
     }
 }
 

@@ -1,6 +1,7 @@
 //! `cargo xtask range ...`.
 
 use anyhow::Result;
+use ci::faults::Fault;
 use ci::range::{Lifetime, Plan, Range, Sabotage};
 use clap::{Args, Subcommand};
 
@@ -49,6 +50,16 @@ pub(crate) enum Command {
     Prove {
         /// Some of `cargo xtask range sabotages`; all where none is named
         sabotages: Vec<String>,
+        #[command(flatten)]
+        range: On,
+    },
+    /// Prove the suite under faults: on a range that denies nothing no run says `denied`, none hangs, none leaves anything
+    Faults {
+        /// Some of the faults, see --list; all where none is named
+        faults: Vec<String>,
+        /// List the faults: what goes wrong, and when
+        #[arg(long)]
+        list: bool,
         #[command(flatten)]
         range: On,
     },
@@ -115,6 +126,19 @@ pub(crate) async fn run(command: Command) -> Result<()> {
                 named => named.iter().map(|name| Sabotage::named(name)).collect::<Result<_>>()?,
             };
             ci::prove::prove(&Range::attach(&range.name).await?, &sabotages, &|line| println!("{line}")).await
+        }
+        Command::Faults { list: true, .. } => {
+            for fault in Fault::all() {
+                println!("{:<24} {}", fault.name, fault.summary);
+            }
+            Ok(())
+        }
+        Command::Faults { faults, range, .. } => {
+            let faults = match faults.as_slice() {
+                [] => Fault::all(),
+                named => named.iter().map(|name| Fault::named(name)).collect::<Result<_>>()?,
+            };
+            ci::faults::prove(&Range::attach(&range.name).await?, &faults, &|line| println!("{line}")).await
         }
         Command::MetadataLog { range } => {
             print!("{}", Range::attach(&range.name).await?.metadata_log()?);

@@ -11,6 +11,7 @@ use super::docker::exec;
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// kubectl for one range.
+#[derive(Clone)]
 pub(crate) struct Kubectl {
     control_plane: String,
 }

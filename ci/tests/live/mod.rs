@@ -12,9 +12,6 @@ use tokio::runtime::Runtime;
 /// What every object of a run carries.
 const RUN: &str = "oke-conformance/run";
 
-/// Kinds that the cluster writes of itself all the time.
-const RESTLESS: [&str; 2] = ["events", "events.events.k8s.io"];
-
 fn range() -> &'static Range {
     static RANGE: OnceLock<Range> = OnceLock::new();
     RANGE.get_or_init(|| {
@@ -89,12 +86,5 @@ pub fn probes() -> Vec<String> {
 
 /// Every object that can be listed, in all namespaces: which it is, whether it was made anew or changed, and its labels.
 pub fn everything() -> Vec<String> {
-    let kinds = kubectl(&["api-resources", "--verbs=list", "--output=name"]);
-    let kinds: Vec<&str> = kinds.lines().filter(|kind| !RESTLESS.contains(kind)).collect();
-    let columns = "--output=custom-columns=:kind,:metadata.namespace,:metadata.name,:metadata.uid,:metadata.generation,:metadata.labels";
-    let objects = kubectl(&["get", &kinds.join(","), "--all-namespaces", "--no-headers", columns]);
-    let objects = objects.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
-    let mut objects: Vec<String> = objects.filter(|object| !object.is_empty()).collect();
-    objects.sort();
-    objects
+    Runtime::new().unwrap().block_on(range().objects()).unwrap()
 }

@@ -8,26 +8,12 @@ use std::sync::OnceLock;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use serde_json::Value;
 use tempfile::TempDir;
 
 /// The program behind `cargo test -- --cluster NAME`, built once for all tests of this process.
 fn program() -> &'static Path {
     static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
-        let arguments = ["test", "--package=suites", "--no-run", "--message-format=json"];
-        let built = ci::cargo::command().args(arguments).current_dir(root).stderr(Stdio::inherit()).output().unwrap();
-        assert!(built.status.success(), "the suite does not build");
-        let messages = String::from_utf8(built.stdout).unwrap();
-        let mut messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-        let program = messages.find_map(|message| {
-            (message["target"]["name"] == "conformance")
-                .then(|| message["executable"].as_str().map(PathBuf::from))
-                .flatten()
-        });
-        program.expect("cargo names no program")
-    })
+    PROGRAM.get_or_init(|| ci::suite_program::built().unwrap())
 }
 
 /// A user's place at the machine: an empty home, an empty PATH, no variable of ours.

@@ -1,0 +1,228 @@
+//! Proving that the suite stays honest when things go wrong around it: on a range whose protections are all taken away, a run under any
+//! fault may say `allowed` or `inconclusive`, but never `denied`.
+//!
+//! Two rounds: one on the sabotaged range, where every scenario's truth is `allowed`, and one on the whole range, where it is `denied` and
+//! `allowed` would be a false alarm. Each fault's run is judged cell by cell by the same run without a fault, must end in time, and
+//! leave nothing that one sweep does not take away.
+
+mod account;
+mod answer;
+mod authority;
+mod blow;
+mod catalogue;
+mod matrix;
+mod proxy;
+mod seen;
+mod subject;
+mod upstream;
+mod wire;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use harness::record::{Outcome, Run};
+use tokio::process::Command;
+
+pub use catalogue::Fault;
+
+use account::Account;
+use blow::Blow;
+use catalogue::NONE;
+use matrix::Row;
+use proxy::Proxy;
+use upstream::Upstream;
+
+use crate::check::workspace;
+use crate::range::{Range, Sabotage};
+
+/// Runs the suite under each of `faults`, and has `tell` print the matrix.
+///
+/// # Errors
+/// When there is a false pass, a false alarm, a hang or a leftover, or a fault that did not strike. The range is whole again then, if it
+/// can be.
+pub async fn prove(range: &Range, faults: &[Fault], tell: &dyn Fn(&str)) -> Result<()> {
+    let program = tokio::task::spawn_blocking(crate::suite_program::built).await??;
+    let upstream = Upstream::of(&std::fs::read_to_string(range.kubeconfig())?)?;
+    let sabotages = Sabotage::all()?;
+    let ground = Ground { range, program, upstream };
+    let mut sum = Sum::default();
+
+    let broken = async {
+        for sabotage in &sabotages {
+            range.sabotage(sabotage).await?;
+        }
+        ground.round("sabotaged", faults, every_one_allowed, tell).await
+    };
+    let broken = broken.await;
+    // The last first: each undoing leaves the hardening as it should be, and takes only its own away.
+    for sabotage in sabotages.iter().rev() {
+        range.restore(sabotage).await?;
+    }
+    sum.add(&broken?);
+    sum.add(&ground.round("whole", faults, every_one_denied, tell).await?);
+
+    tell(&format!("false alarms {}, faults that did not strike {}", sum.alarms, sum.void));
+    tell(&format!("false passes {}, hangs {}, leftovers {}", sum.passes, sum.hangs, sum.leftovers));
+    ensure!(sum == Sum::default(), "the suite does not stay honest under every fault: the lines above say where");
+    Ok(())
+}
+
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Sum {
+    passes: usize,
+    alarms: usize,
+    hangs: usize,
+    leftovers: usize,
+    void: usize,
+}
+
+impl Sum {
+    fn add(&mut self, rows: &[Row]) {
+        for row in rows {
+            self.passes += row.false_passes.len();
+            self.alarms += row.false_alarms.len();
+            self.hangs += usize::from(row.hung);
+            self.leftovers += row.leftovers.len();
+            self.void += usize::from(row.void.is_some());
+        }
+    }
+}
+
+fn every_one_allowed(truth: &Run) -> Result<()> {
+    every_one(truth, "allowed", |outcome| matches!(outcome, Outcome::Allowed { .. }))
+}
+
+fn every_one_denied(truth: &Run) -> Result<()> {
+    every_one(truth, "denied", |outcome| matches!(outcome, Outcome::Denied { .. }))
+}
+
+fn every_one(truth: &Run, word: &str, is: fn(&Outcome) -> bool) -> Result<()> {
+    let others = truth.scenarios.iter().filter(|record| !is(&record.outcome)).map(|record| record.id.as_str());
+    let others: Vec<&str> = others.collect();
+    ensure!(others.is_empty(), "without any fault, not everything is {word}: {}", others.join(", "));
+    Ok(())
+}
+
+/// Where the faults strike.
+struct Ground<'a> {
+    range: &'a Range,
+    program: PathBuf,
+    upstream: Upstream,
+}
+
+impl Ground<'_> {
+    async fn round(
+        &self,
+        name: &str,
+        faults: &[Fault],
+        as_it_must_be: fn(&Run) -> Result<()>,
+        tell: &dyn Fn(&str),
+    ) -> Result<Vec<Row>> {
+        let folder = workspace().join("target/conformance/faults").join(name);
+        let (_, truth) = self.run(&NONE, None, &folder).await.with_context(|| format!("the {name} range"))?;
+        let Some(truth) = truth else { bail!("the {name} range: the suite wrote no record without any fault") };
+        as_it_must_be(&truth).with_context(|| format!("the {name} range"))?;
+        tell(&format!("the {name} range; what each run wrote is in {}", folder.display()));
+        matrix::head(&truth).iter().for_each(|line| tell(line));
+        let mut rows = Vec::new();
+        for fault in faults {
+            let context = || format!("fault `{}` on the {name} range", fault.name);
+            let (row, _) = self.run(fault, Some(&truth), &folder).await.with_context(context)?;
+            row.lines().iter().for_each(|line| tell(line));
+            rows.push(row);
+        }
+        Ok(rows)
+    }
+
+    /// One run under one fault: struck, healed, swept, compared.
+    async fn run(&self, fault: &Fault, truth: Option<&Run>, folder: &Path) -> Result<(Row, Option<Run>)> {
+        let folder = folder.join(fault.name);
+        let kubectl = self.range.kubectl();
+        let before = self.range.objects().await?;
+        let account = Account::make(&kubectl).await?;
+        let ran = self.struck(fault, &account, &folder).await;
+        Account::remove(&kubectl).await?;
+        let (ended, told) = ran?;
+        sweep(self.range).await?;
+        let after = self.range.objects().await?;
+
+        let replaced = |object: &str| fault.blow.is_some_and(|blow| blow.replaces(object));
+        let mut row = Row {
+            fault: fault.name.to_owned(),
+            took: ended.took,
+            hung: ended.passed.is_none(),
+            leftovers: matrix::leftovers(&before, &after, replaced),
+            ..Row::default()
+        };
+        match told {
+            Ok((struck, log)) => {
+                std::fs::write(folder.join("wire.log"), log)?;
+                // What was so before the run need not strike in it.
+                let from_the_start = fault.blow == Some(Blow::NetworkStopped);
+                if struck == 0 && !from_the_start && truth.is_some() {
+                    row.void = Some("the fault did not strike".to_owned());
+                }
+            }
+            Err(error) => row.void = Some(format!("{error:#}")),
+        }
+        let found = match ended.record {
+            Ok(run) => run,
+            // A run that refuses has proved nothing and says so; one that passes without a record is the worst of all.
+            Err(sentence) => {
+                if ended.passed == Some(true) {
+                    row.false_passes.push("it passed, and wrote no record".to_owned());
+                } else if ended.passed.is_some() {
+                    row.void = Some(format!("the run refused: {sentence}"));
+                }
+                return Ok((row, None));
+            }
+        };
+        let truth = truth.unwrap_or(&found);
+        row.letters = matrix::letters(truth, &found);
+        (row.false_passes, row.false_alarms) = matrix::compare(truth, &found);
+        if fault.blow == Some(Blow::NetworkStopped) {
+            // Nobody enforces anything then: what was denied may really be allowed.
+            row.false_alarms.clear();
+        }
+        let passes = |run: &Run| run.scenarios.iter().all(|record| matches!(record.outcome, Outcome::Denied { .. }));
+        if ended.passed == Some(true) && !passes(&found) {
+            row.false_passes.push("its exit code says that everything is denied".to_owned());
+        }
+        Ok((row, Some(found)))
+    }
+
+    async fn struck(
+        &self,
+        fault: &Fault,
+        account: &Account,
+        folder: &Path,
+    ) -> Result<(subject::Ended, Result<(usize, String)>)> {
+        let (wound, gate) = match fault.blow {
+            Some(blow) => {
+                let (wound, gate) = blow.begin(self.range).await?;
+                (Some(wound), gate)
+            }
+            None => (None, None),
+        };
+        let run = async {
+            let proxy = Proxy::start(&self.upstream, fault.wire, fault.from, gate).await?;
+            let ended = subject::run(&self.program, &account.kubeconfig(&proxy), folder).await?;
+            anyhow::Ok((ended, proxy.told()))
+        };
+        let ran = run.await;
+        if let Some(wound) = wound {
+            wound.heal(self.range).await?;
+        }
+        ran
+    }
+}
+
+/// `cargo xtask sweep`, once, as the range's administrator: the very program that this is.
+async fn sweep(range: &Range) -> Result<()> {
+    let xtask = std::env::current_exe().context("this program is gone")?;
+    let mut sweep = Command::new(xtask);
+    sweep.args(["sweep", "--cluster", &format!("kind:{}", range.name())]).kill_on_drop(true);
+    let swept = sweep.output().await.context("the sweep cannot be started")?;
+    ensure!(swept.status.success(), "{}", String::from_utf8_lossy(&swept.stderr).trim());
+    Ok(())
+}

@@ -1,0 +1,221 @@
+//! What happens to the cluster itself.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+use tokio::task::JoinHandle;
+use tokio::time::sleep;
+
+use super::account;
+use super::proxy::{Act, Gate};
+use super::seen::{Seen, Traffic};
+use crate::range::Range;
+use crate::range::docker::docker;
+use crate::range::kubectl::Kubectl;
+
+/// What every object of a run carries.
+const RUN: &str = harness::sandbox::RUN;
+/// Whose probes are listeners only, in the one cell that the sabotages open.
+const LISTENERS: &str = "tenant-b";
+/// Whose probes try to reach them.
+const ATTACKERS: &str = "tenant-a";
+const NETWORK: &str = "daemonset/kube-router";
+const NOWHERE: &str = r#"{"spec":{"template":{"spec":{"nodeSelector":{"oke-conformance/nowhere":"true"}}}}}"#;
+const ANYWHERE: &str = r#"{"spec":{"template":{"spec":{"nodeSelector":{"oke-conformance/nowhere":null}}}}}"#;
+
+/// A blow to the cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Blow {
+    /// A worker stops dead at the first exec, the one that a Tiller is on where there is one.
+    NodeFrozen,
+    /// The network plug-in's agent is gone before the run.
+    NetworkStopped,
+    /// Probes are evicted from the first exec on, as soon as they run.
+    ProbesEvicted,
+    /// Listeners are evicted after their controls have answered and before anybody else tries to reach them.
+    ListenersEvicted,
+    /// The operator's token is not accepted any more from an exec on.
+    TokenExpired,
+}
+
+/// A blow that has fallen or is about to, and what mends it.
+pub(super) struct Wound {
+    blow: Blow,
+    kubectl: Kubectl,
+    node: String,
+    evicting: Option<JoinHandle<()>>,
+}
+
+impl Blow {
+    /// Gets ready to strike; what is to be so from the start is so afterwards.
+    ///
+    /// # Errors
+    /// When the cluster refuses.
+    pub(super) async fn begin(self, range: &Range) -> Result<(Wound, Option<Gate>)> {
+        let kubectl = range.kubectl();
+        let node = self.node(range, &kubectl).await?;
+        let mut wound = Wound { blow: self, kubectl: kubectl.clone(), node: node.clone(), evicting: None };
+        let gate = match self {
+            Self::NodeFrozen => {
+                let act: Act = Box::new(move |_| {
+                    let node = node.clone();
+                    Box::pin(async move { docker(&["pause", &node]).map(drop) })
+                });
+                Some(Gate { holds: |seen| seen.exec.is_some(), act })
+            }
+            Self::NetworkStopped => {
+                kubectl.run(&["patch", "-n", "kube-system", NETWORK, "--patch", NOWHERE]).await?;
+                let gone =
+                    ["wait", "-n", "kube-system", "--for=delete", "pod", "-l", "k8s-app=kube-router", "--timeout=60s"];
+                kubectl.run(&gone).await.context("the network plug-in's pods do not go")?;
+                None
+            }
+            Self::ProbesEvicted => {
+                let (first, evicting) = (kubectl.clone(), kubectl.clone());
+                // None runs before the first exec is asked for; those that start later are evicted as they come.
+                wound.evicting = Some(tokio::spawn(async move {
+                    until_executed(&evicting).await;
+                    loop {
+                        let _ = evict(&evicting, None).await;
+                        sleep(Duration::from_millis(200)).await;
+                    }
+                }));
+                let act: Act = Box::new(move |_| {
+                    let kubectl = first.clone();
+                    Box::pin(async move { evict(&kubectl, None).await.map(drop) })
+                });
+                Some(Gate { holds: |seen| seen.exec.is_some(), act })
+            }
+            Self::ListenersEvicted => {
+                let act: Act = Box::new(move |traffic| {
+                    let kubectl = kubectl.clone();
+                    Box::pin(async move { evict_listeners(&kubectl, &traffic).await })
+                });
+                Some(Gate { holds: by_attackers, act })
+            }
+            Self::TokenExpired => {
+                let act: Act = Box::new(move |_| {
+                    let kubectl = kubectl.clone();
+                    Box::pin(async move { account::expire(&kubectl).await })
+                });
+                Some(Gate { holds: |seen| seen.execs >= 3, act })
+            }
+        };
+        Ok((wound, gate))
+    }
+
+    async fn node(self, range: &Range, kubectl: &Kubectl) -> Result<String> {
+        let [first, _] = range.workers();
+        let of_tiller = ["get", "pods", "-n", "kube-system", "-l", "name=tiller", "-o"];
+        let node = ["jsonpath={.items[*].spec.nodeName}"];
+        let found = kubectl.run(&[of_tiller.as_slice(), &node].concat()).await?;
+        Ok(found.split_whitespace().next().map_or(first, str::to_owned))
+    }
+
+    /// Whether it may take an object and bring another in its place.
+    pub(super) fn replaces(self, object: &str) -> bool {
+        let agents = ["Pod kube-system kube-router-", "ControllerRevision kube-system kube-router-"];
+        self == Self::NetworkStopped && agents.iter().any(|agent| object.starts_with(agent))
+    }
+}
+
+impl Wound {
+    /// Mends it, and waits until it is.
+    ///
+    /// # Errors
+    /// When the cluster does not recover.
+    pub(super) async fn heal(mut self, range: &Range) -> Result<()> {
+        if let Some(evicting) = self.evicting.take() {
+            evicting.abort();
+        }
+        match self.blow {
+            Blow::NodeFrozen => {
+                self.thaw()?;
+                let ready = ["wait", "--for=condition=Ready", "nodes", "--all", "--timeout=90s"];
+                self.kubectl.run(&ready).await.context("the node does not come back")?;
+                let ready = ["wait", "-n", "kube-system", "--for=condition=Ready", "pods", "--all", "--timeout=90s"];
+                self.kubectl.run(&ready).await.context("the node's pods do not come back").map(drop)
+            }
+            Blow::NetworkStopped => {
+                self.kubectl.run(&["patch", "-n", "kube-system", NETWORK, "--patch", ANYWHERE]).await?;
+                let ready = ["rollout", "status", "-n", "kube-system", NETWORK, "--timeout=90s"];
+                self.kubectl.run(&ready).await.context("the network plug-in does not come back")?;
+                range.until_routed().await
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn thaw(&self) -> Result<()> {
+        let paused = docker(&["container", "inspect", "--format", "{{.State.Paused}}", &self.node])?;
+        if paused.trim() == "true" { docker(&["unpause", &self.node]).map(drop) } else { Ok(()) }
+    }
+}
+
+impl Drop for Wound {
+    fn drop(&mut self) {
+        if let Some(evicting) = self.evicting.take() {
+            evicting.abort();
+        }
+        // A frozen node would have everybody after us wait for it.
+        if self.blow == Blow::NodeFrozen
+            && let Err(error) = self.thaw()
+        {
+            eprintln!("warning: {error:#}; `docker unpause {}` wakes it", self.node);
+        }
+    }
+}
+
+fn by_attackers(seen: &Seen) -> bool {
+    seen.exec.is_some() && seen.namespace.as_deref() == Some(ATTACKERS)
+}
+
+async fn until_executed(kubectl: &Kubectl) {
+    while probes(kubectl, None).await.unwrap_or_default().is_empty() {
+        sleep(Duration::from_millis(100)).await;
+    }
+    sleep(Duration::from_millis(500)).await;
+}
+
+/// Running probes as `NAMESPACE NAME`.
+async fn probes(kubectl: &Kubectl, namespace: Option<&str>) -> Result<Vec<(String, String)>> {
+    let columns = "-o=custom-columns=:metadata.namespace,:metadata.name,:metadata.deletionTimestamp";
+    let running = "--field-selector=status.phase=Running";
+    let listed = kubectl.run(&["get", "pods", "--all-namespaces", "-l", RUN, running, "--no-headers", columns]).await?;
+    let rows = listed.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    Ok(rows
+        .filter_map(|row| match row.as_slice() {
+            [here, name, "<none>"] if namespace.is_none_or(|namespace| namespace == *here) => {
+                Some(((*here).to_owned(), (*name).to_owned()))
+            }
+            _ => None,
+        })
+        .collect())
+}
+
+/// Evicts the probes that run.
+async fn evict(kubectl: &Kubectl, namespace: Option<&str>) -> Result<usize> {
+    let probes = probes(kubectl, namespace).await?;
+    let evicted = probes.iter().map(|(namespace, name)| async move {
+        let path = format!("/api/v1/namespaces/{namespace}/pods/{name}/eviction");
+        let body = format!(
+            r#"{{"apiVersion":"policy/v1","kind":"Eviction","metadata":{{"name":"{name}","namespace":"{namespace}"}}}}"#
+        );
+        kubectl.feed(&["create", "--raw", &path, "-f", "-"], &body).await
+    });
+    // One that has gone by itself meanwhile is no matter.
+    Ok(futures::future::join_all(evicted).await.into_iter().filter(Result::is_ok).count())
+}
+
+async fn evict_listeners(kubectl: &Kubectl, traffic: &Arc<Traffic>) -> Result<()> {
+    let start = Instant::now();
+    while traffic.execs_into(LISTENERS) < 2 && start.elapsed() < Duration::from_secs(8) {
+        sleep(Duration::from_millis(50)).await;
+    }
+    // Their controls answer in a few milliseconds.
+    sleep(Duration::from_millis(500)).await;
+    ensure!(evict(kubectl, Some(LISTENERS)).await? > 0, "there was no listener to evict");
+    let gone = ["wait", "-n", LISTENERS, "--for=delete", "pod", "-l", RUN, "--timeout=20s"];
+    kubectl.run(&gone).await.context("the listeners do not go").map(drop)
+}

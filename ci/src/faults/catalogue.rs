@@ -1,0 +1,124 @@
+//! The faults there are.
+
+use anyhow::{Context, Result};
+use hyper::StatusCode;
+
+use super::blow::Blow;
+use super::wire::{From, Wire};
+
+/// Something that goes wrong around a run, and must never make it pass.
+#[derive(Clone, Copy, Debug)]
+pub struct Fault {
+    /// Its name on the command line.
+    pub name: &'static str,
+    /// What goes wrong, and when.
+    pub summary: &'static str,
+    pub(super) wire: Wire,
+    pub(super) from: From,
+    pub(super) blow: Option<Blow>,
+}
+
+const fn wire(name: &'static str, summary: &'static str, wire: Wire, from: From) -> Fault {
+    Fault { name, summary, wire, from, blow: None }
+}
+
+const fn blow(name: &'static str, summary: &'static str, blow: Blow) -> Fault {
+    Fault { name, summary, wire: Wire::Whole, from: From::Begun, blow: Some(blow) }
+}
+
+/// Nothing is wrong: what every other run is compared with.
+pub(super) const NONE: Fault = wire("none", "nothing is wrong", Wire::Whole, From::Begun);
+
+/// Where in a run its middle is: some attempts are judged, others under way, others yet to come.
+const MIDDLE: From = From::Exec(4);
+
+const ALL: [Fault; 18] = [
+    wire("delayed", "every answer comes 300 to 1500 ms late", Wire::Late, From::Begun),
+    wire(
+        "cut",
+        "a third of the connections break off, in the middle of the answer or before it",
+        Wire::Cut,
+        From::Begun,
+    ),
+    wire("halved", "half of the bodies end half-way and are said to be whole", Wire::Halved, From::Begun),
+    wire(
+        "429",
+        "a third of the requests are answered 429 with Retry-After",
+        Wire::Refused(StatusCode::TOO_MANY_REQUESTS, 3),
+        From::Begun,
+    ),
+    wire(
+        "429-for-good",
+        "from the middle of the run on, all of them",
+        Wire::Refused(StatusCode::TOO_MANY_REQUESTS, 1),
+        MIDDLE,
+    ),
+    wire(
+        "500",
+        "half of the requests are answered 500",
+        Wire::Refused(StatusCode::INTERNAL_SERVER_ERROR, 2),
+        From::Begun,
+    ),
+    wire(
+        "500-for-good",
+        "from the middle of the run on, all of them",
+        Wire::Refused(StatusCode::INTERNAL_SERVER_ERROR, 1),
+        MIDDLE,
+    ),
+    wire(
+        "503",
+        "a third of the requests are answered 503",
+        Wire::Refused(StatusCode::SERVICE_UNAVAILABLE, 3),
+        From::Begun,
+    ),
+    wire(
+        "503-for-good",
+        "from the middle of the run on, all of them",
+        Wire::Refused(StatusCode::SERVICE_UNAVAILABLE, 1),
+        MIDDLE,
+    ),
+    wire(
+        "403-page",
+        "a proxy on the way answers half of the requests with a web page: 403",
+        Wire::Page(StatusCode::FORBIDDEN, 2),
+        From::Begun,
+    ),
+    wire(
+        "exec-half-closed",
+        "what an exec answers ends after some bytes, without a close frame",
+        Wire::ExecEnds,
+        From::Begun,
+    ),
+    wire("exec-silent", "an exec stays open and says no more", Wire::ExecSilent, From::Begun),
+    blow("token-expired", "from the middle of the run on the operator's token is not accepted", Blow::TokenExpired),
+    blow("probe-evicted", "every probe is evicted once execs begin", Blow::ProbesEvicted),
+    blow(
+        "listener-evicted",
+        "tenant-b's probes are evicted between their control and what is tried on them",
+        Blow::ListenersEvicted,
+    ),
+    blow("node-frozen", "a worker stops dead at the first exec", Blow::NodeFrozen),
+    blow("cni-stopped", "the network plug-in's agent is gone before the run", Blow::NetworkStopped),
+    Fault {
+        name: "node-frozen-delayed",
+        summary: "a worker stops dead, and every answer comes late besides",
+        wire: Wire::Late,
+        from: From::Begun,
+        blow: Some(Blow::NodeFrozen),
+    },
+];
+
+impl Fault {
+    /// Every fault there is.
+    pub fn all() -> Vec<Self> {
+        ALL.to_vec()
+    }
+
+    /// # Errors
+    /// When there is none of that name; the error lists those that there are.
+    pub fn named(name: &str) -> Result<Self> {
+        let names = || ALL.map(|fault| fault.name).join(", ");
+        let found = ALL.into_iter().find(|fault| fault.name == name);
+        found.with_context(|| format!("there is no fault `{name}`; there are: {}", names()))
+    }
+}

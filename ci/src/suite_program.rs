@@ -1,0 +1,28 @@
+//! The program behind `cargo test -- --cluster NAME`, for whoever starts it without cargo: a pid of its own, an environment of choice.
+
+use std::path::PathBuf;
+use std::process::Stdio;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+
+use crate::check::workspace;
+
+/// Builds it where it is not up to date, and says where it is.
+///
+/// # Errors
+/// When it does not build.
+pub fn built() -> Result<PathBuf> {
+    let arguments = ["test", "--package=suites", "--no-run", "--message-format=json"];
+    let built = crate::cargo::command().args(arguments).current_dir(workspace()).stderr(Stdio::inherit()).output();
+    let built = built.context("cargo cannot be started")?;
+    ensure!(built.status.success(), "the suite does not build");
+    let messages = String::from_utf8_lossy(&built.stdout);
+    let mut messages = messages.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let program = messages.find_map(|message| {
+        (message["target"]["name"] == "conformance")
+            .then(|| message["executable"].as_str().map(PathBuf::from))
+            .flatten()
+    });
+    program.context("cargo names no program for the suite")
+}
