@@ -1,4 +1,5 @@
-//! Every test there is: those that need no cluster, then, on one range, those that do, and the proof of the suite by its sabotages.
+//! Every test there is: those that need no cluster, then, on one range, those that do, and the proof of the suite by its sabotages and
+//! under faults.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -6,6 +7,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 use tokio::process::Command;
 
+use crate::faults::Fault;
 use crate::range::{Lifetime, Progress, Range, Sabotage};
 
 /// The range that the tests share; none of them leaves it other than it was.
@@ -34,6 +36,9 @@ async fn on(range: &Range, tell: &dyn Fn(&str)) -> Result<()> {
     let start = Instant::now();
     crate::prove::prove(range, &Sabotage::all()?, tell).await?;
     tell(&format!("sabotages: all seen ({:.1} s)", start.elapsed().as_secs_f64()));
+    let start = Instant::now();
+    crate::faults::prove(range, &Fault::all(), false, tell).await?;
+    tell(&format!("faults: honest under each ({:.1} s)", start.elapsed().as_secs_f64()));
     Ok(())
 }
 

@@ -60,6 +60,9 @@ pub(crate) enum Command {
         /// List the faults: what goes wrong, and when
         #[arg(long)]
         list: bool,
+        /// On the whole range too, where `allowed` would be a false alarm
+        #[arg(long)]
+        whole: bool,
         #[command(flatten)]
         range: On,
     },
@@ -133,12 +136,12 @@ pub(crate) async fn run(command: Command) -> Result<()> {
             }
             Ok(())
         }
-        Command::Faults { faults, range, .. } => {
+        Command::Faults { faults, range, whole, .. } => {
             let faults = match faults.as_slice() {
                 [] => Fault::all(),
                 named => named.iter().map(|name| Fault::named(name)).collect::<Result<_>>()?,
             };
-            ci::faults::prove(&Range::attach(&range.name).await?, &faults, &|line| println!("{line}")).await
+            ci::faults::prove(&Range::attach(&range.name).await?, &faults, whole, &|line| println!("{line}")).await
         }
         Command::MetadataLog { range } => {
             print!("{}", Range::attach(&range.name).await?.metadata_log()?);

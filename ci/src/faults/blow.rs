@@ -1,7 +1,6 @@
 //! What happens to the cluster itself.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use tokio::task::JoinHandle;
@@ -9,7 +8,7 @@ use tokio::time::sleep;
 
 use super::account;
 use super::proxy::{Act, Gate};
-use super::seen::{Seen, Traffic};
+use super::seen::Seen;
 use crate::range::Range;
 use crate::range::docker::docker;
 use crate::range::kubectl::Kubectl;
@@ -58,7 +57,7 @@ impl Blow {
         let mut wound = Wound { blow: self, kubectl: kubectl.clone(), node: node.clone(), evicting: None };
         let gate = match self {
             Self::NodeFrozen => {
-                let act: Act = Box::new(move |_| {
+                let act: Act = Box::new(move || {
                     let node = node.clone();
                     Box::pin(async move { docker(&["pause", &node]).map(drop) })
                 });
@@ -81,21 +80,21 @@ impl Blow {
                         sleep(Duration::from_millis(200)).await;
                     }
                 }));
-                let act: Act = Box::new(move |_| {
+                let act: Act = Box::new(move || {
                     let kubectl = first.clone();
                     Box::pin(async move { evict(&kubectl, None).await.map(drop) })
                 });
                 Some(Gate { holds: |seen| seen.exec.is_some(), act })
             }
             Self::ListenersEvicted => {
-                let act: Act = Box::new(move |traffic| {
+                let act: Act = Box::new(move || {
                     let kubectl = kubectl.clone();
-                    Box::pin(async move { evict_listeners(&kubectl, &traffic).await })
+                    Box::pin(async move { evict_listeners(&kubectl).await })
                 });
                 Some(Gate { holds: by_attackers, act })
             }
             Self::TokenExpired => {
-                let act: Act = Box::new(move |_| {
+                let act: Act = Box::new(move || {
                     let kubectl = kubectl.clone();
                     Box::pin(async move { account::expire(&kubectl).await })
                 });
@@ -208,13 +207,9 @@ async fn evict(kubectl: &Kubectl, namespace: Option<&str>) -> Result<usize> {
     Ok(futures::future::join_all(evicted).await.into_iter().filter(Result::is_ok).count())
 }
 
-async fn evict_listeners(kubectl: &Kubectl, traffic: &Arc<Traffic>) -> Result<()> {
-    let start = Instant::now();
-    while traffic.execs_into(LISTENERS) < 2 && start.elapsed() < Duration::from_secs(8) {
-        sleep(Duration::from_millis(50)).await;
-    }
-    // Their controls answer in a few milliseconds.
-    sleep(Duration::from_millis(500)).await;
+async fn evict_listeners(kubectl: &Kubectl) -> Result<()> {
+    // By then every probe runs, and what is not held up has its answer, a time-out of 1.5 s among them.
+    sleep(Duration::from_millis(3500)).await;
     ensure!(evict(kubectl, Some(LISTENERS)).await? > 0, "there was no listener to evict");
     let gone = ["wait", "-n", LISTENERS, "--for=delete", "pod", "-l", RUN, "--timeout=20s"];
     kubectl.run(&gone).await.context("the listeners do not go").map(drop)

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use anyhow::{Context, Error, Result, bail};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
+use hyper::header::UPGRADE;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
@@ -33,8 +34,8 @@ pub(super) struct Gate {
     pub(super) act: Act,
 }
 
-/// Something to be done once, told what has passed so far.
-pub(super) type Act = Box<dyn Fn(Arc<Traffic>) -> Pin<Box<dyn Future<Output = Result<()>> + Send>> + Send + Sync>;
+/// Something to be done once.
+pub(super) type Act = Box<dyn Fn() -> Pin<Box<dyn Future<Output = Result<()>> + Send>> + Send + Sync>;
 
 /// A proxy at work; it ends with this value.
 pub(super) struct Proxy {
@@ -119,11 +120,13 @@ type Far = Mutex<Option<SendRequest<Incoming>>>;
 
 impl Shared {
     async fn exchange(self: Arc<Self>, mut request: Request<Incoming>, far: &Far) -> Result<Response<Body>> {
-        let uri = request.uri();
-        let seen = self.traffic.request(request.method().as_str(), uri.path(), uri.query().unwrap_or_default());
-        if let Some(gate) = self.gate.as_ref().filter(|gate| (gate.holds)(&seen)) {
-            let act = || async { (gate.act)(self.traffic.clone()).await.map_err(|error| format!("{error:#}")) };
-            self.acted.get_or_init(act).await;
+        let (uri, upgrade) = (request.uri(), request.headers().contains_key(UPGRADE));
+        let query = uri.query().unwrap_or_default();
+        let seen = self.traffic.request(request.method().as_str(), uri.path(), query, upgrade);
+        if self.gate.as_ref().is_some_and(|gate| (gate.holds)(&seen)) {
+            let shared = self.clone();
+            // On its own: a client that loses its patience must not stop it half-way.
+            let _ = tokio::spawn(async move { shared.act().await }).await;
         }
         let treatment = if self.from.holds(&seen) {
             self.wire.treatment(&seen, self.chosen.fetch_add(1, Ordering::SeqCst))
@@ -135,7 +138,7 @@ impl Shared {
             Treatment::Page(code) => return Ok(self.noted(&seen, treatment, answer::page(code))),
             _ => {}
         }
-        let near = request.headers().contains_key("upgrade").then(|| hyper::upgrade::on(&mut request));
+        let near = upgrade.then(|| hyper::upgrade::on(&mut request));
         let mut answer = forward(&self.upstream, request, far).await.inspect_err(|error| {
             self.traffic.note(&seen.line, &format!("the API server cannot be reached: {error:#}"), false);
         })?;
@@ -164,6 +167,11 @@ impl Shared {
             }
             _ => Ok(answer::whole(answer)),
         }
+    }
+
+    async fn act(&self) {
+        let Some(gate) = &self.gate else { return };
+        self.acted.get_or_init(|| async { (gate.act)().await.map_err(|error| format!("{error:#}")) }).await;
     }
 
     fn noted(&self, seen: &Seen, treatment: Treatment, answer: Response<Body>) -> Response<Body> {

@@ -1,6 +1,5 @@
 //! What has passed through the proxy so far: when a fault strikes is told by that, never by a clock.
 
-use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::time::Instant;
 
@@ -11,7 +10,7 @@ pub(super) struct Seen {
     pub(super) line: String,
     /// Whether the run's preflight is over: what comes now is an attempt, a control, or the making of a probe.
     pub(super) begun: bool,
-    /// Which exec of the run this is, from 1, where it is one.
+    /// Which exec into a probe this is, from 1, where it is one.
     pub(super) exec: Option<usize>,
     /// Execs that had been asked for, this one too.
     pub(super) execs: usize,
@@ -31,7 +30,7 @@ pub(super) struct Traffic {
 struct State {
     rights_asked: bool,
     begun: bool,
-    execs: BTreeMap<String, usize>,
+    execs: usize,
     struck: usize,
     log: Vec<String>,
 }
@@ -42,18 +41,17 @@ impl Traffic {
     }
 
     /// Takes note of a request.
-    pub(super) fn request(&self, method: &str, path: &str, query: &str) -> Seen {
+    pub(super) fn request(&self, method: &str, path: &str, query: &str, upgrade: bool) -> Seen {
         let mut state = self.lock();
         // The last thing a preflight does is to ask for its rights.
         let asks_itself = path.contains("/selfsubject");
         state.rights_asked |= path.ends_with("/selfsubjectaccessreviews");
         state.begun |= state.rights_asked && !asks_itself;
         let namespace = path.split_once("/namespaces/").map(|(_, rest)| rest.split('/').next().unwrap_or_default());
-        let is_exec = path.ends_with("/exec");
-        if is_exec {
-            *state.execs.entry(namespace.unwrap_or_default().to_owned()).or_default() += 1;
-        }
-        let execs = state.execs.values().sum();
+        // Whether somebody may exec is asked without an upgrade, and of a pod that is not there.
+        let is_exec = upgrade && path.ends_with("/exec");
+        state.execs += usize::from(is_exec);
+        let execs = state.execs;
         Seen {
             line: format!("{method} {path}"),
             begun: state.begun,
@@ -64,12 +62,7 @@ impl Traffic {
         }
     }
 
-    /// Execs into a namespace so far.
-    pub(super) fn execs_into(&self, namespace: &str) -> usize {
-        self.lock().execs.get(namespace).copied().unwrap_or_default()
-    }
-
-    /// The number of the next exchange that a fault may choose, from 0.
+    /// Takes note of what became of it.
     pub(super) fn note(&self, line: &str, what: &str, struck: bool) {
         let at = self.start.elapsed().as_millis();
         let mut state = self.lock();
@@ -95,19 +88,20 @@ mod tests {
     #[test]
     fn a_run_has_begun_once_it_knows_its_rights() {
         let traffic = Traffic::new();
-        assert!(!traffic.request("GET", "/api/v1/nodes", "").begun);
-        assert!(!traffic.request("POST", "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", "").begun);
-        assert!(traffic.request("POST", "/api/v1/namespaces", "").begun);
-        assert!(traffic.request("POST", "/apis/authentication.k8s.io/v1/selfsubjectreviews", "").begun);
+        let begun = |path: &str| traffic.request("POST", path, "", false).begun;
+        assert!(!begun("/api/v1/nodes"));
+        assert!(!begun("/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"));
+        assert!(begun("/api/v1/namespaces"));
+        assert!(begun("/apis/authentication.k8s.io/v1/selfsubjectreviews"));
     }
 
     #[test]
-    fn execs_are_counted_by_namespace() {
+    fn an_exec_is_counted_where_it_is_meant() {
         let traffic = Traffic::new();
-        assert_eq!(traffic.request("GET", "/api/v1/namespaces/a/pods/p/exec", "").exec, Some(1));
-        let second = traffic.request("GET", "/api/v1/namespaces/b/pods/p/exec", "command=x");
+        let exec = |upgrade| traffic.request("GET", "/api/v1/namespaces/b/pods/p/exec", "command=x", upgrade);
+        assert_eq!(exec(false).exec, None);
+        assert_eq!(exec(true).exec, Some(1));
+        let second = exec(true);
         assert_eq!((second.exec, second.namespace.as_deref()), (Some(2), Some("b")));
-        assert_eq!(traffic.request("GET", "/api/v1/namespaces/b/pods", "watch=true&x=1").exec, None);
-        assert_eq!(traffic.execs_into("b"), 1);
     }
 }

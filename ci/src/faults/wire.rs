@@ -99,7 +99,7 @@ mod tests {
     #[case::half(Wire::Refused(StatusCode::SERVICE_UNAVAILABLE, 2), &[false, true, false, true, false, true])]
     #[case::all(Wire::Refused(StatusCode::SERVICE_UNAVAILABLE, 1), &[true; 6])]
     fn which_exchanges_are_struck(#[case] wire: Wire, #[case] expected: &[bool]) {
-        let seen = super::super::seen::Traffic::new().request("GET", "/api/v1/pods", "");
+        let seen = super::super::seen::Traffic::new().request("GET", "/api/v1/pods", "", false);
         let struck: Vec<bool> =
             (0..expected.len()).map(|number| wire.treatment(&seen, number) != Treatment::Passed).collect();
         assert_eq!(struck, expected);
