@@ -44,16 +44,23 @@ impl<'a> Forbidden<'a> {
 impl Denial {
     /// What the API server answered, where that is a denial.
     pub fn of_status(status: &Status) -> Option<Self> {
+        let details = status.details.as_ref();
         let reason = match (status.code, status.message.trim_end()) {
             // apiserver, endpoints/filters/authentication.go; policies and webhooks may answer 401 as well.
             (401, "Unauthorized") => Some(Reason::Authentication),
-            (code, _) => sentence(&status.message, |forbidden| {
-                status.details.as_ref().is_some_and(|details| forbidden.agrees_with(details))
-            })
-            .filter(|reason| comes_with(reason, code)),
+            _ if details.is_some_and(|details| !plain(&details.kind)) => None,
+            (code, _) => {
+                let fits = |forbidden: &Forbidden| details.is_some_and(|details| forbidden.agrees_with(details));
+                sentence(&status.message, fits).filter(|reason| comes_with(reason, code))
+            }
         };
         reason.map(Self::from)
     }
+}
+
+/// Whether an API may have such a resource; a request may name any, and the sentence then begins with it.
+fn plain(resource: &str) -> bool {
+    resource.is_empty() || name(resource) == Some((resource, ""))
 }
 
 /// What a sentence of the API server refuses, the code being unknown; `fits` says whether it may be about that object.
