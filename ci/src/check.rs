@@ -30,9 +30,15 @@ pub async fn check(progress: Progress) -> Result<()> {
 }
 
 async fn on(range: &Range, tell: &dyn Fn(&str)) -> Result<()> {
-    let mut bad_input = cargo("test --quiet --package ci --test range_bad_input -- --ignored --test-threads=1");
-    bad_input.env("OKE_CONFORMANCE_RANGE", range.name());
-    step("bad input and leftovers", tell, bad_input).await?;
+    for (name, test) in [
+        ("bad input and leftovers", "range_bad_input"),
+        ("the least role", "least_privilege"),
+        ("the recorded answers", "denial_corpus"),
+    ] {
+        let mut command = cargo(&format!("test --quiet --package ci --test {test} -- --ignored --test-threads=1"));
+        command.env("OKE_CONFORMANCE_RANGE", range.name());
+        step(name, tell, command).await?;
+    }
     let start = Instant::now();
     crate::prove::prove(range, &Sabotage::all()?, tell).await?;
     tell(&format!("sabotages: all seen ({:.1} s)", start.elapsed().as_secs_f64()));
