@@ -73,8 +73,7 @@ pub struct Guarded {
 }
 
 impl Guarded {
-    /// The control: paths that must be open at the same moment, or the closed ones prove nothing. Where silence is what closed them, the
-    /// controls are tried once more behind it: a node or a listener that died meanwhile is silent, too.
+    /// The control: paths that must be open when the closed ones are tried and still afterwards, or those prove nothing.
     ///
     /// # Errors
     /// Inconclusive where a control is closed, an exec broke, or an answer says neither.
@@ -99,9 +98,8 @@ impl Guarded {
             if !tried.unclear.is_empty() {
                 return Err(NoVerdict::inconclusive(tried.unclear.join("; ")));
             }
-            if tried.silent {
-                proved(&controls, walk(&controls).await)?;
-            }
+            // What the attempts were to reach may have died after its control and before them: they are over now, and it must still answer.
+            proved(&controls, walk(&controls).await)?;
             let mut evidence = tried.stopped.join("; ");
             if let Some(at_first) = let_through {
                 let age = attempts[0].from.running_since.elapsed().as_millis();
@@ -123,7 +121,6 @@ struct Tried {
     unclear: Vec<String>,
     stopped: Vec<String>,
     slowest_ms: u64,
-    silent: bool,
 }
 
 impl Tried {
@@ -136,7 +133,6 @@ impl Tried {
                     Touch::Unclear => tried.unclear.push(path.told(&answer)),
                     Touch::Stopped => {
                         tried.slowest_ms = tried.slowest_ms.max(answer.ms);
-                        tried.silent |= answer.result == "timeout";
                         tried.stopped.push(path.told(&answer));
                     }
                 },
@@ -172,4 +168,57 @@ pub(crate) async fn walk(paths: &[Path]) -> Vec<Result<Answer, String>> {
         answers.pop().ok_or_else(|| "the agent answered nothing".to_owned())
     }))
     .await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Instant;
+
+    use crate::probe::exec::Line;
+    use crate::record::Outcome;
+    use rstest::rstest;
+
+    /// A probe in `namespace` whose paths are as `results` has them, time after time.
+    fn probe(namespace: &str, results: &'static [&'static str]) -> Arc<Probe> {
+        let asked = AtomicUsize::new(0);
+        let line = Line::answered_by(move |_| {
+            let result = results[asked.fetch_add(1, Ordering::SeqCst).min(results.len() - 1)];
+            Answer { result: result.into(), id: None, errno: None, ms: 0, status: None, connected: None, why: None }
+        });
+        Arc::new(Probe {
+            namespace: namespace.into(),
+            pod: String::new(),
+            node: "n".into(),
+            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            running_after_ms: 0,
+            running_since: Instant::now(),
+            line,
+        })
+    }
+
+    #[rstest]
+    #[case::denied(&["timeout"], &["open", "open"], "denied")]
+    #[case::reached(&["open"], &["open"], "allowed")]
+    #[case::never_there(&["timeout"], &["timeout"], "inconclusive")]
+    #[case::died_before_the_attempt(&["timeout"], &["open", "timeout"], "inconclusive")]
+    #[tokio::test]
+    async fn a_closed_path_counts_while_its_control_is_open(
+        #[case] attempts: &'static [&'static str],
+        #[case] controls: &'static [&'static str],
+        #[case] expected: &str,
+    ) {
+        let verb = Verb::Tcp { to: IpAddr::V4(Ipv4Addr::LOCALHOST), port: 1 };
+        let path = |from: &str, results| Path::new(&probe(from, results), verb.clone(), "it");
+        let reach = Reach { attempts: vec![path("inside", attempts)], enforcement: Duration::ZERO };
+        let verdict = reach.stopped_by(Guard::Network).while_open(vec![path("outside", controls)]).await;
+        let found = match verdict {
+            Ok(Verdict { outcome: Outcome::Denied { .. }, .. }) => "denied",
+            Ok(Verdict { outcome: Outcome::Allowed { .. }, .. }) => "allowed",
+            _ => "inconclusive",
+        };
+        assert_eq!(found, expected);
+    }
 }

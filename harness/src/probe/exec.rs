@@ -55,6 +55,18 @@ impl Line {
         Self { questions }
     }
 
+    /// A line to nobody: each verb is answered by `answer`.
+    #[cfg(test)]
+    pub(crate) fn answered_by(answer: impl Fn(&Verb) -> Answer + Send + 'static) -> Self {
+        let (questions, mut asked) = mpsc::unbounded_channel::<Question>();
+        tokio::spawn(async move {
+            while let Some(Question { verbs, reply }) = asked.recv().await {
+                let _ = reply.send(Ok(verbs.iter().map(&answer).collect()));
+            }
+        });
+        Self { questions }
+    }
+
     /// Has the agent try `verbs`, all at once; answers come in their order.
     ///
     /// # Errors
