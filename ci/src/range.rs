@@ -305,6 +305,11 @@ impl Range {
         Kubectl::new(&self.names.control_plane())
     }
 
+    /// The metadata service's address in the range's network.
+    pub(crate) fn metadata(&self) -> Result<std::net::Ipv4Addr> {
+        Ok(layout::Layout::of(&self.names)?.metadata.address)
+    }
+
     pub(crate) fn workers(&self) -> [String; 2] {
         self.names.workers()
     }

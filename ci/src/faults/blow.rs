@@ -19,6 +19,10 @@ const RUN: &str = harness::sandbox::RUN;
 const LISTENERS: &str = "tenant-b";
 /// Whose probes try to reach them.
 const ATTACKERS: &str = "tenant-a";
+/// By then every probe runs, and what is not held up has its answer, a time-out of 1.5 s among them.
+const CONTROLS_ANSWERED_AFTER: Duration = Duration::from_millis(3500);
+const FREEZE_TRIES: usize = 20;
+const METADATA: &str = "169.254.169.254/32";
 const NETWORK: &str = "daemonset/kube-router";
 const NOWHERE: &str = r#"{"spec":{"template":{"spec":{"nodeSelector":{"oke-conformance/nowhere":"true"}}}}}"#;
 const ANYWHERE: &str = r#"{"spec":{"template":{"spec":{"nodeSelector":{"oke-conformance/nowhere":null}}}}}"#;
@@ -34,6 +38,8 @@ pub(super) enum Blow {
     ProbesEvicted,
     /// Listeners are evicted after their controls have answered and before anybody else tries to reach them.
     ListenersEvicted,
+    /// The workers lose the way to the metadata service after the controls have reached it and before anybody else tries to.
+    MetadataLost,
     /// The operator's token is not accepted any more from an exec on.
     TokenExpired,
 }
@@ -42,7 +48,8 @@ pub(super) enum Blow {
 pub(super) struct Wound {
     blow: Blow,
     kubectl: Kubectl,
-    node: String,
+    /// The container that stops dead, where one does.
+    frozen: Option<String>,
     evicting: Option<JoinHandle<()>>,
 }
 
@@ -53,15 +60,31 @@ impl Blow {
     /// When the cluster refuses.
     pub(super) async fn begin(self, range: &Range) -> Result<(Wound, Option<Gate>)> {
         let kubectl = range.kubectl();
-        let node = self.node(range, &kubectl).await?;
-        let mut wound = Wound { blow: self, kubectl: kubectl.clone(), node: node.clone(), evicting: None };
+        let frozen = match self {
+            Self::NodeFrozen => Some(node(range, &kubectl).await?),
+            _ => None,
+        };
+        let mut wound = Wound { blow: self, kubectl: kubectl.clone(), frozen: frozen.clone(), evicting: None };
         let gate = match self {
             Self::NodeFrozen => {
                 let act: Act = Box::new(move || {
-                    let node = node.clone();
-                    Box::pin(async move { docker(&["pause", &node]).map(drop) })
+                    let container = frozen.clone().unwrap_or_default();
+                    Box::pin(async move { pause(&container).await })
                 });
                 Some(Gate { holds: |seen| seen.exec.is_some(), act })
+            }
+            Self::MetadataLost => {
+                let workers = range.workers();
+                let act: Act = Box::new(move || {
+                    let workers = workers.clone();
+                    Box::pin(async move {
+                        sleep(CONTROLS_ANSWERED_AFTER).await;
+                        workers
+                            .iter()
+                            .try_for_each(|node| docker(&["exec", node, "ip", "route", "del", METADATA]).map(drop))
+                    })
+                });
+                Some(Gate { holds: by_attackers, act })
             }
             Self::NetworkStopped => {
                 kubectl.run(&["patch", "-n", "kube-system", NETWORK, "--patch", NOWHERE]).await?;
@@ -104,14 +127,6 @@ impl Blow {
         Ok((wound, gate))
     }
 
-    async fn node(self, range: &Range, kubectl: &Kubectl) -> Result<String> {
-        let [first, _] = range.workers();
-        let of_tiller = ["get", "pods", "-n", "kube-system", "-l", "name=tiller", "-o"];
-        let node = ["jsonpath={.items[*].spec.nodeName}"];
-        let found = kubectl.run(&[of_tiller.as_slice(), &node].concat()).await?;
-        Ok(found.split_whitespace().next().map_or(first, str::to_owned))
-    }
-
     /// Whether it may take an object and bring another in its place.
     pub(super) fn replaces(self, object: &str) -> bool {
         let agents = ["Pod kube-system kube-router-", "ControllerRevision kube-system kube-router-"];
@@ -128,13 +143,19 @@ impl Wound {
         if let Some(evicting) = self.evicting.take() {
             evicting.abort();
         }
+        self.thaw()?;
         match self.blow {
             Blow::NodeFrozen => {
-                self.thaw()?;
                 let ready = ["wait", "--for=condition=Ready", "nodes", "--all", "--timeout=90s"];
                 self.kubectl.run(&ready).await.context("the node does not come back")?;
                 let ready = ["wait", "-n", "kube-system", "--for=condition=Ready", "pods", "--all", "--timeout=90s"];
                 self.kubectl.run(&ready).await.context("the node's pods do not come back").map(drop)
+            }
+            Blow::MetadataLost => {
+                let via = range.metadata()?.to_string();
+                range.workers().iter().try_for_each(|node| {
+                    docker(&["exec", node, "ip", "route", "replace", METADATA, "via", &via]).map(drop)
+                })
             }
             Blow::NetworkStopped => {
                 self.kubectl.run(&["patch", "-n", "kube-system", NETWORK, "--patch", ANYWHERE]).await?;
@@ -147,8 +168,9 @@ impl Wound {
     }
 
     fn thaw(&self) -> Result<()> {
-        let paused = docker(&["container", "inspect", "--format", "{{.State.Paused}}", &self.node])?;
-        if paused.trim() == "true" { docker(&["unpause", &self.node]).map(drop) } else { Ok(()) }
+        let Some(container) = &self.frozen else { return Ok(()) };
+        let paused = docker(&["container", "inspect", "--format", "{{.State.Paused}}", container])?;
+        if paused.trim() == "true" { docker(&["unpause", container]).map(drop) } else { Ok(()) }
     }
 }
 
@@ -157,13 +179,31 @@ impl Drop for Wound {
         if let Some(evicting) = self.evicting.take() {
             evicting.abort();
         }
-        // A frozen node would have everybody after us wait for it.
-        if self.blow == Blow::NodeFrozen
-            && let Err(error) = self.thaw()
-        {
-            eprintln!("warning: {error:#}; `docker unpause {}` wakes it", self.node);
+        // What is frozen would have everybody after us wait for it.
+        if let Err(error) = self.thaw() {
+            eprintln!("warning: {error:#}; `docker unpause` wakes it");
         }
     }
+}
+
+/// The worker that a Tiller is on, else the first.
+async fn node(range: &Range, kubectl: &Kubectl) -> Result<String> {
+    let [first, _] = range.workers();
+    let of_tiller = ["get", "pods", "-n", "kube-system", "-l", "name=tiller", "-o"];
+    let node = ["jsonpath={.items[*].spec.nodeName}"];
+    let found = kubectl.run(&[of_tiller.as_slice(), &node].concat()).await?;
+    Ok(found.split_whitespace().next().map_or(first, str::to_owned))
+}
+
+/// The kernel may not get all processes of a container to stop at once, while some of them start others.
+async fn pause(container: &str) -> Result<()> {
+    for _ in 1..FREEZE_TRIES {
+        if docker(&["pause", container]).is_ok() {
+            return Ok(());
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+    docker(&["pause", container]).map(drop)
 }
 
 fn by_attackers(seen: &Seen) -> bool {
@@ -208,8 +248,7 @@ async fn evict(kubectl: &Kubectl, namespace: Option<&str>) -> Result<usize> {
 }
 
 async fn evict_listeners(kubectl: &Kubectl) -> Result<()> {
-    // By then every probe runs, and what is not held up has its answer, a time-out of 1.5 s among them.
-    sleep(Duration::from_millis(3500)).await;
+    sleep(CONTROLS_ANSWERED_AFTER).await;
     ensure!(evict(kubectl, Some(LISTENERS)).await? > 0, "there was no listener to evict");
     let gone = ["wait", "-n", LISTENERS, "--for=delete", "pod", "-l", RUN, "--timeout=20s"];
     kubectl.run(&gone).await.context("the listeners do not go").map(drop)

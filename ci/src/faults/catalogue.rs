@@ -32,7 +32,7 @@ pub(super) const NONE: Fault = wire("none", "nothing is wrong", Wire::Whole, Fro
 /// Where in a run its middle is: some attempts are judged, others under way, others yet to come.
 const MIDDLE: From = From::Exec(4);
 
-const ALL: [Fault; 18] = [
+const ALL: [Fault; 19] = [
     wire("delayed", "every answer comes 300 to 1500 ms late", Wire::Late, From::Begun),
     wire(
         "cut",
@@ -96,6 +96,11 @@ const ALL: [Fault; 18] = [
         "listener-evicted",
         "tenant-b's probes are evicted between their control and what is tried on them",
         Blow::ListenersEvicted,
+    ),
+    blow(
+        "metadata-lost",
+        "the workers lose the way to the metadata service between the controls and what is tried on it",
+        Blow::MetadataLost,
     ),
     blow("node-frozen", "a worker stops dead at the first exec", Blow::NodeFrozen),
     blow("cni-stopped", "the network plug-in's agent is gone before the run", Blow::NetworkStopped),
