@@ -114,7 +114,12 @@ impl Env {
             policy_engines: groups.map(|groups| plugins::engines(&groups)).unwrap_or_default(),
             pod_security: pod_security.into_iter().filter_map(|(name, level)| Some((name, level?))).collect(),
         };
-        let operator = Persona { name: format!("the operator ({user})"), client: client.clone(), bearer: None };
+        let operator = Persona {
+            name: format!("the operator ({user})"),
+            client: client.clone(),
+            bearer: None,
+            traffic: traffic.clone(),
+        };
         Ok(Self {
             sandbox: Sandbox::new(client.clone(), &user),
             probes: Probes::new(client, image, listening),

@@ -2,29 +2,30 @@
 //!
 //! Every object carries the run's id as a label, an owner and an expiry; the run's own namespaces hold most of them. Sweeping is by
 //! label alone, so nothing else is ever touched.
-use std::collections::{BTreeMap, BTreeSet};
+mod sweep;
+
+use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::hash::{BuildHasher, RandomState};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, OnceLock};
-use std::time::{Duration, Instant};
 
 use http::Request;
-use k8s_openapi::api::core::v1::{ConfigMap, Namespace, Pod};
+use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::api::scheduling::v1::PriorityClass;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
-use kube::api::{Api, DeleteParams, ListParams, PostParams};
-use kube::core::{ApiResource, DynamicObject, GroupVersionKind, NamespaceResourceScope, ObjectMeta};
+use kube::api::{Api, ListParams, PostParams};
+use kube::core::NamespaceResourceScope;
 use kube::{Client, Error, Resource, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
-use tokio::time::{sleep, timeout};
 
 use crate::attempt::api::chain;
-use crate::attempt::controllers::KINDS;
 use crate::cluster::facts::ENFORCED;
 use crate::verdict::NoVerdict;
+
+pub use sweep::{sweep_all, sweep_expired};
 
 /// The label that every object of a run carries; its value is the run's id.
 pub const RUN: &str = "oke-conformance/run";
@@ -34,10 +35,6 @@ pub const EXPIRES: &str = "oke-conformance/expires";
 pub const OWNER: &str = "oke-conformance/owner";
 /// A run's objects may be swept by anybody after this time.
 const LIFETIME: SignedDuration = SignedDuration::from_mins(30);
-/// A sweep that has not finished by then says what is left.
-const SWEEP_WITHIN: Duration = Duration::from_secs(60);
-/// One round of deleting and counting; longer, and the API server has fallen silent.
-const ROUND_WITHIN: Duration = Duration::from_secs(15);
 
 /// The run's objects.
 pub struct Sandbox {
@@ -49,7 +46,6 @@ pub struct Sandbox {
     quota: OnceCell<String>,
     newborn: OnceCell<String>,
     priority: OnceCell<String>,
-    touched: Mutex<BTreeSet<String>>,
     begun: AtomicBool,
     controllers: AtomicBool,
     closed: AtomicBool,
@@ -71,7 +67,6 @@ impl Sandbox {
             quota: OnceCell::new(),
             newborn: OnceCell::new(),
             priority: OnceCell::new(),
-            touched: Mutex::default(),
             begun: AtomicBool::new(false),
             controllers: AtomicBool::new(false),
             closed: AtomicBool::new(false),
@@ -152,7 +147,7 @@ impl Sandbox {
         Ok(name)
     }
 
-    /// Makes an object that carries the run's labels in any namespace, and remembers where to sweep.
+    /// Makes an object that carries the run's labels in any namespace.
     ///
     /// # Errors
     /// The API server's own words.
@@ -165,7 +160,6 @@ impl Sandbox {
             + Debug,
     {
         self.open().map_err(|why| Error::Service(why.into()))?;
-        self.touched.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(namespace.to_owned());
         self.make_with(Api::namespaced(self.client.clone(), namespace), object).await
     }
 
@@ -190,7 +184,6 @@ impl Sandbox {
     ) -> Result<(), String> {
         self.open()?;
         self.controllers.store(true, Ordering::SeqCst);
-        self.touched.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(namespace.to_owned());
         let root = if group_version.contains('/') { "apis" } else { "api" };
         let path = format!("/{root}/{group_version}/namespaces/{namespace}/{plural}");
         let cannot = |error: Error| format!("cannot make {plural} {name}: {}", told(&error));
@@ -251,155 +244,8 @@ impl Sandbox {
         if !self.begun.load(Ordering::SeqCst) {
             return Ok(());
         }
-        let touched = self.touched.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
-        sweep(&self.client, &self.run, &touched, self.controllers.load(Ordering::SeqCst)).await
+        sweep::sweep(&self.client, &self.run, self.controllers.load(Ordering::SeqCst)).await
     }
-}
-
-/// Takes away what runs that have expired left behind: `kill -9`, a lost machine.
-///
-/// # Errors
-/// Where the cluster cannot be listed, or something does not go.
-pub async fn sweep_expired(client: &Client) -> Result<usize, String> {
-    sweep_runs(client, expired).await
-}
-
-/// Takes away what any run has left behind, expired or not.
-///
-/// # Errors
-/// As [`sweep_expired`].
-pub async fn sweep_all(client: &Client) -> Result<usize, String> {
-    sweep_runs(client, |_| true).await
-}
-
-fn expired(annotations: &BTreeMap<String, String>) -> bool {
-    // What carries the label but no readable expiry was not made by a run: not ours to judge.
-    annotations
-        .get(EXPIRES)
-        .and_then(|expires| expires.parse::<Timestamp>().ok())
-        .is_some_and(|expires| expires < Timestamp::now())
-}
-
-async fn sweep_runs(client: &Client, doomed: fn(&BTreeMap<String, String>) -> bool) -> Result<usize, String> {
-    let labelled = ListParams::default().labels(RUN);
-    let (namespaces, pods, carriers, classes) = tokio::join!(
-        async { Api::<Namespace>::all(client.clone()).list_metadata(&labelled).await },
-        async { Api::<Pod>::all(client.clone()).list_metadata(&labelled).await },
-        async { Api::<ConfigMap>::all(client.clone()).list_metadata(&labelled).await },
-        async { Api::<PriorityClass>::all(client.clone()).list_metadata(&labelled).await },
-    );
-    let cannot = |error: Error| format!("cannot look for leftovers of earlier runs: {}", told(&error));
-    let mut left: Vec<ObjectMeta> = Vec::new();
-    left.extend(namespaces.map_err(cannot)?.items.into_iter().map(|object| object.metadata));
-    left.extend(pods.map_err(cannot)?.items.into_iter().map(|object| object.metadata));
-    left.extend(carriers.map_err(cannot)?.items.into_iter().map(|object| object.metadata));
-    left.extend(classes.map_err(cannot)?.items.into_iter().map(|object| object.metadata));
-    let mut runs: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for object in left {
-        if !doomed(&object.annotations.unwrap_or_default()) {
-            continue;
-        }
-        if let Some(run) = object.labels.unwrap_or_default().remove(RUN) {
-            runs.entry(run).or_default().extend(object.namespace);
-        }
-    }
-    for (run, touched) in &runs {
-        sweep(client, run, touched, true).await?;
-    }
-    Ok(runs.len())
-}
-
-async fn sweep(client: &Client, run: &str, touched: &BTreeSet<String>, controllers: bool) -> Result<(), String> {
-    let start = Instant::now();
-    let selector = format!("{RUN}={run}");
-    let params = ListParams::default().labels(&selector);
-    let mut last = String::new();
-    while start.elapsed() < SWEEP_WITHIN {
-        match timeout(ROUND_WITHIN, sweep_once(client, &params, touched, controllers)).await {
-            Ok(Ok(0)) => return Ok(()),
-            Ok(Ok(left)) => last = format!("{left} objects are still there"),
-            Ok(Err(error)) => last = told(&error),
-            Err(_) => last = "the API server does not answer".into(),
-        }
-        sleep(Duration::from_millis(100)).await;
-    }
-    Err(format!(
-        "the sweep did not finish within {} s: {last}; take away by hand what carries the label {selector}",
-        SWEEP_WITHIN.as_secs()
-    ))
-}
-
-/// Deletes, then counts what is left: a creation that was under way when the run ended shows up in a later round.
-async fn sweep_once(
-    client: &Client,
-    params: &ListParams,
-    touched: &BTreeSet<String>,
-    controllers: bool,
-) -> Result<usize, Error> {
-    let at_once = DeleteParams::default().grace_period(1);
-    let namespaces: Api<Namespace> = Api::all(client.clone());
-    let classes: Api<PriorityClass> = Api::all(client.clone());
-    let rounds = touched.iter().map(|namespace| {
-        let (params, at_once) = (params.clone(), at_once.clone());
-        let pods: Api<Pod> = Api::namespaced(client.clone(), namespace);
-        let carriers: Api<ConfigMap> = Api::namespaced(client.clone(), namespace);
-        async move {
-            // What makes pods before the pods; where this credential may not, whoever made them could, and their owner takes them along.
-            let mut left = 0;
-            for kind in KINDS.iter().filter(|_| controllers) {
-                left += clear_controllers(client, namespace, kind, &params).await?;
-            }
-            // Pods first: once their carrier is gone the garbage collector would race us for them.
-            left += clear(&pods, &params, &at_once).await?;
-            Ok::<_, Error>(left + clear(&carriers, &params, &DeleteParams::default()).await?)
-        }
-    });
-    let mut left: usize = futures::future::try_join_all(rounds).await?.into_iter().sum();
-    // Marked in the first round, with the pods: the namespace controller waits five seconds before it looks, and by then they are gone.
-    for namespace in namespaces.list_metadata(params).await?.items {
-        left += 1;
-        if namespace.metadata.deletion_timestamp.is_none() {
-            let _ = namespaces.delete(&namespace.name_any(), &DeleteParams::default()).await?;
-        }
-    }
-    left += clear(&classes, params, &DeleteParams::default()).await?;
-    Ok(left)
-}
-
-async fn clear_controllers(
-    client: &Client,
-    namespace: &str,
-    (group_version, plural, kind): &(&str, &str, &str),
-    params: &ListParams,
-) -> Result<usize, Error> {
-    let (group, version) = group_version.split_once('/').unwrap_or(("", group_version));
-    let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural);
-    let api: Api<DynamicObject> = Api::namespaced_with(client.clone(), namespace, &resource);
-    let found = match api.list_metadata(params).await {
-        Ok(list) => list.items,
-        Err(Error::Api(status)) if matches!(status.code, 403 | 404) => return Ok(0),
-        Err(error) => return Err(error),
-    };
-    if found.iter().any(|object| object.metadata.deletion_timestamp.is_none()) {
-        let _ = api.delete_collection(&DeleteParams::background(), params).await?;
-    }
-    Ok(found.len())
-}
-
-async fn clear<K>(api: &Api<K>, params: &ListParams, how: &DeleteParams) -> Result<usize, Error>
-where
-    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + Debug,
-{
-    let found = match api.list_metadata(params).await {
-        Ok(list) => list.items,
-        // The namespace has been deleted by its owner in the meantime.
-        Err(Error::Api(status)) if status.code == 404 => return Ok(0),
-        Err(error) => return Err(error),
-    };
-    if found.iter().any(|object| object.metadata.deletion_timestamp.is_none()) {
-        let _ = api.delete_collection(how, params).await?;
-    }
-    Ok(found.len())
 }
 
 /// The API server's own words, or the error's.
@@ -413,24 +259,5 @@ pub(crate) fn told(error: &Error) -> String {
 impl From<Error> for NoVerdict {
     fn from(error: Error) -> Self {
         Self::Inconclusive(told(&error))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use rstest::rstest;
-
-    #[rstest]
-    #[case::past("2020-01-01T00:00:00Z", true)]
-    #[case::future("2999-01-01T00:00:00Z", false)]
-    #[case::unreadable("soon", false)]
-    fn only_what_says_that_it_has_expired_has(#[case] expires: &str, #[case] expected: bool) {
-        assert_eq!(expired(&[(EXPIRES.to_owned(), expires.to_owned())].into()), expected);
-    }
-
-    #[test]
-    fn what_has_no_expiry_is_left_alone() {
-        assert!(!expired(&BTreeMap::new()));
     }
 }

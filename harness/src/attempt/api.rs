@@ -36,6 +36,7 @@ pub async fn send(persona: &Persona, mut request: Request<Vec<u8>>) -> (Reply, u
     if let Some(bearer) = &persona.bearer {
         request.headers_mut().insert(AUTHORIZATION, bearer.clone());
     }
+    let _turn = persona.traffic.attempt().await;
     match persona.client.send(request.map(Body::from)).await {
         Ok(answer) => {
             let after = answer.extensions().get().map_or(Duration::ZERO, |AnsweredAfter(after)| *after);

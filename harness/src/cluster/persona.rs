@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use crate::attempt::api::{self, Reply};
+use crate::cluster::traffic::Traffic;
 use crate::verdict::NoVerdict;
 
 /// Seconds a persona's token lives; the API server grants no less than ten minutes.
@@ -24,6 +25,8 @@ pub struct Persona {
     pub client: Client,
     /// The credential that each request brings, where `client` has none of its own.
     pub(crate) bearer: Option<HeaderValue>,
+    /// What it sends waits its turn here.
+    pub(crate) traffic: Traffic,
 }
 
 impl fmt::Debug for Persona {
@@ -106,7 +109,8 @@ impl Personas {
             return Err(NoVerdict::inconclusive(format!("no token for {name} in the answer")));
         };
         bearer.set_sensitive(true);
-        Ok(Some(Persona { name, client: self.anonymous.clone(), bearer: Some(bearer) }))
+        let (client, traffic) = (self.anonymous.clone(), self.operator.traffic.clone());
+        Ok(Some(Persona { name, client, bearer: Some(bearer), traffic }))
     }
 }
 

@@ -7,12 +7,14 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use http::{Request, Response};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tower::{BoxError, Layer, Service};
 
 /// Requests under way at once, over all scenarios and identities: a twentieth of what an API server takes by default
 /// (`--max-requests-inflight` 400, `--max-mutating-requests-inflight` 200), so that nobody else waits for us.
 pub const IN_FLIGHT: usize = 32;
+/// Attempts among them: a chapter of a thousand dry runs leaves room for the probes that others wait for.
+const ATTEMPTS: usize = 24;
 /// Until the head of an answer, counted from when the request is sent; a watch and an exec have theirs at once.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 
@@ -20,16 +22,24 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 #[derive(Clone, Debug)]
 pub struct Traffic {
     permits: Arc<Semaphore>,
+    attempts: Arc<Semaphore>,
     sent: Arc<AtomicU64>,
 }
 
 impl Default for Traffic {
     fn default() -> Self {
-        Self { permits: Arc::new(Semaphore::new(IN_FLIGHT)), sent: Arc::default() }
+        let of = |permits| Arc::new(Semaphore::new(permits));
+        Self { permits: of(IN_FLIGHT), attempts: of(ATTEMPTS), sent: Arc::default() }
     }
 }
 
 impl Traffic {
+    /// Waits for an attempt's turn; it ends with what is returned.
+    pub(crate) async fn attempt(&self) -> Option<SemaphorePermit<'_>> {
+        // Never closed.
+        self.attempts.acquire().await.ok()
+    }
+
     /// Requests sent so far.
     pub fn sent(&self) -> u64 {
         self.sent.load(Ordering::Relaxed)
@@ -70,7 +80,7 @@ where
     }
 
     fn call(&mut self, request: Request<Asked>) -> Self::Future {
-        let Traffic { permits, sent } = self.traffic.clone();
+        let Traffic { permits, sent, .. } = self.traffic.clone();
         // Not sent yet: nothing is before the future is polled, and that is where its turn is waited for. A caller that gives up
         // takes its place in the queue along.
         let answer = self.inner.call(request);

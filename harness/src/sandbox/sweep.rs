@@ -1,0 +1,207 @@
+//! Taking away what a run has made, by its label alone: nothing else is ever touched.
+//!
+//! Each kind is swept until a list of it comes back empty, whatever fails in between: an API server that answers every other request is
+//! swept all the same, a little later.
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use k8s_openapi::jiff::Timestamp;
+use kube::api::{Api, DeleteParams, ListParams};
+use kube::core::{ApiResource, DynamicObject, GroupVersionKind, ObjectMeta};
+use kube::{Client, Error};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{EXPIRES, RUN, told};
+use crate::attempt::controllers;
+
+/// A sweep that has not finished by then says what is left.
+const WITHIN: Duration = Duration::from_secs(60);
+/// One round of listing and deleting; longer, and the API server has fallen silent.
+const ROUND_WITHIN: Duration = Duration::from_secs(15);
+const AGAIN_AFTER: Duration = Duration::from_millis(100);
+
+/// A kind that a run makes objects of.
+struct Kind {
+    resource: ApiResource,
+    how: DeleteParams,
+    /// Whether whoever lacks the right to it may leave it to its owner's deletion.
+    owned: bool,
+}
+
+impl Kind {
+    fn of(group_version: &str, plural: &str, kind: &str) -> Self {
+        let (group, version) = group_version.split_once('/').unwrap_or(("", group_version));
+        let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural);
+        Self { resource, how: DeleteParams::default(), owned: false }
+    }
+
+    fn pods() -> Self {
+        Self { how: DeleteParams::default().grace_period(1), ..Self::of("v1", "pods", "Pod") }
+    }
+
+    fn carriers() -> Self {
+        Self::of("v1", "configmaps", "ConfigMap")
+    }
+
+    fn namespaces() -> Self {
+        Self::of("v1", "namespaces", "Namespace")
+    }
+
+    fn priorities() -> Self {
+        Self::of("scheduling.k8s.io/v1", "priorityclasses", "PriorityClass")
+    }
+
+    fn controllers() -> Vec<Self> {
+        let kinds = controllers::KINDS.iter();
+        let owned = |kind| Self { how: DeleteParams::background(), owned: true, ..kind };
+        kinds.map(|(group_version, plural, kind)| owned(Self::of(group_version, plural, kind))).collect()
+    }
+
+    async fn list(&self, client: &Client, selector: &str) -> Result<Vec<ObjectMeta>, Error> {
+        let api: Api<DynamicObject> = Api::all_with(client.clone(), &self.resource);
+        match api.list_metadata(&ListParams::default().labels(selector)).await {
+            Ok(list) => Ok(list.items.into_iter().map(|object| object.metadata).collect()),
+            Err(Error::Api(status)) if self.owned && matches!(status.code, 403 | 404) => Ok(Vec::new()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Deletes what there is, and says how many objects that were.
+    async fn clear(&self, client: &Client, selector: &str) -> Result<usize, Error> {
+        let found = self.list(client, selector).await?;
+        let staying = found.iter().filter(|object| object.deletion_timestamp.is_none());
+        if self.resource.kind == "Namespace" {
+            // Namespaces know no deletion of a collection.
+            let api: Api<DynamicObject> = Api::all_with(client.clone(), &self.resource);
+            let names = staying.filter_map(|object| object.name.as_deref());
+            let deleted = names.map(|name| api.delete(name, &self.how));
+            futures::future::join_all(deleted).await.into_iter().find_map(Result::err).map_or(Ok(()), Err)?;
+            return Ok(found.len());
+        }
+        let places: BTreeSet<Option<&str>> = staying.map(|object| object.namespace.as_deref()).collect();
+        let deleted = places.into_iter().map(|namespace| {
+            let api: Api<DynamicObject> = match namespace {
+                Some(namespace) => Api::namespaced_with(client.clone(), namespace, &self.resource),
+                None => Api::all_with(client.clone(), &self.resource),
+            };
+            async move { api.delete_collection(&self.how, &ListParams::default().labels(selector)).await.map(drop) }
+        });
+        futures::future::join_all(deleted).await.into_iter().find_map(Result::err).map_or(Ok(()), Err)?;
+        Ok(found.len())
+    }
+}
+
+/// One run's sweep.
+struct Sweep<'a> {
+    client: &'a Client,
+    selector: String,
+    until: Instant,
+    /// Why it is not at its end yet.
+    last: Mutex<String>,
+}
+
+impl Sweep<'_> {
+    /// Clears each kind until it is seen to be empty, one after the other; `false` where the time is over before that.
+    async fn all_of(&self, kinds: &[Kind]) -> bool {
+        for kind in kinds {
+            while Instant::now() < self.until {
+                let why = match timeout(ROUND_WITHIN, kind.clear(self.client, &self.selector)).await {
+                    Ok(Ok(0)) => break,
+                    Ok(Ok(left)) => format!("{left} {} are still there", kind.resource.plural),
+                    Ok(Err(error)) => told(&error),
+                    Err(_) => "the API server does not answer".into(),
+                };
+                *self.last.lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = why;
+                sleep(AGAIN_AFTER).await;
+            }
+            if Instant::now() >= self.until {
+                return false;
+            }
+        }
+        true
+    }
+}
+
+/// Takes away what `run` has made, and waits until it is gone; `controllers` where it has made some, or may have.
+///
+/// # Errors
+/// Names what is left, and how to take it away by hand.
+pub(super) async fn sweep(client: &Client, run: &str, controllers: bool) -> Result<(), String> {
+    let sweep =
+        Sweep { client, selector: format!("{RUN}={run}"), until: Instant::now() + WITHIN, last: Mutex::default() };
+    // What makes pods before the pods, and those before what carries them: the other way round they would come back, or race us.
+    let mut in_namespaces = if controllers { Kind::controllers() } else { Vec::new() };
+    in_namespaces.extend([Kind::pods(), Kind::carriers()]);
+    let (namespaces, priorities) = ([Kind::namespaces()], [Kind::priorities()]);
+    // A creation that was under way when the run ended may have arrived behind the first round: by the second it has.
+    for _ in 0..2 {
+        let (objects, namespaces, priorities) =
+            tokio::join!(sweep.all_of(&in_namespaces), sweep.all_of(&namespaces), sweep.all_of(&priorities));
+        if !(objects && namespaces && priorities) {
+            let last = sweep.last.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
+            let (within, selector) = (WITHIN.as_secs(), &sweep.selector);
+            return Err(format!(
+                "the sweep did not finish within {within} s: {last}; take away by hand what carries the label {selector}"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Takes away what runs that have expired left behind: `kill -9`, a lost machine.
+///
+/// # Errors
+/// Where the cluster cannot be listed, or something does not go.
+pub async fn sweep_expired(client: &Client) -> Result<usize, String> {
+    sweep_runs(client, expired).await
+}
+
+/// Takes away what any run has left behind, expired or not.
+///
+/// # Errors
+/// As [`sweep_expired`].
+pub async fn sweep_all(client: &Client) -> Result<usize, String> {
+    sweep_runs(client, |_| true).await
+}
+
+fn expired(annotations: &BTreeMap<String, String>) -> bool {
+    // What carries the label but no readable expiry was not made by a run: not ours to judge.
+    let expires = annotations.get(EXPIRES).and_then(|expires| expires.parse::<Timestamp>().ok());
+    expires.is_some_and(|expires| expires < Timestamp::now())
+}
+
+async fn sweep_runs(client: &Client, doomed: fn(&BTreeMap<String, String>) -> bool) -> Result<usize, String> {
+    let mut kinds = Kind::controllers();
+    kinds.extend([Kind::pods(), Kind::carriers(), Kind::namespaces(), Kind::priorities()]);
+    let lists = futures::future::join_all(kinds.iter().map(|kind| kind.list(client, RUN))).await;
+    let mut runs = BTreeSet::new();
+    for found in lists {
+        let found = found.map_err(|error| format!("cannot look for leftovers of earlier runs: {}", told(&error)))?;
+        let found = found.iter().filter(|object| doomed(object.annotations.as_ref().unwrap_or(&BTreeMap::new())));
+        runs.extend(found.filter_map(|object| object.labels.as_ref()?.get(RUN).cloned()));
+    }
+    for run in &runs {
+        sweep(client, run, true).await?;
+    }
+    Ok(runs.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::past("2020-01-01T00:00:00Z", true)]
+    #[case::future("2999-01-01T00:00:00Z", false)]
+    #[case::unreadable("soon", false)]
+    fn only_what_says_that_it_has_expired_has(#[case] expires: &str, #[case] expected: bool) {
+        assert_eq!(expired(&[(EXPIRES.to_owned(), expires.to_owned())].into()), expected);
+    }
+
+    #[test]
+    fn what_has_no_expiry_is_left_alone() {
+        assert!(!expired(&BTreeMap::new()));
+    }
+}
