@@ -238,7 +238,7 @@ fn a_signal_half_way(#[case] name: &str, #[case] code: i32) {
 
 /// Points of a run, in milliseconds from its start, that differ from one test run to the next.
 fn points(count: usize) -> Vec<u64> {
-    let whole_ms = 7000;
+    let whole_ms = 12_000;
     let random = std::hash::RandomState::new();
     (0..count).map(|number| random.hash_one(number) % whole_ms).collect()
 }

@@ -7,6 +7,7 @@ pub mod cluster;
 pub mod cx;
 pub mod env;
 pub mod glob;
+pub mod heat_map;
 pub mod preflight;
 pub mod probe;
 pub mod record;

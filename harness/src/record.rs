@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::plugins::NetworkPlugin;
+use crate::heat_map::HeatMap;
 use crate::scenario::{Guard, Impact, Scope, Severity};
 use crate::standard;
 
@@ -233,6 +234,9 @@ pub struct Run {
     /// What the suite allows to be found all the same.
     #[serde(default)]
     pub allowances: Vec<AllowanceRecord>,
+    /// Namespaces by the scenarios that are repeated for each of them.
+    #[serde(default)]
+    pub heat_map: HeatMap,
     /// Requests that the run sent to the API server until its last verdict, over all identities.
     #[serde(default)]
     pub requests: u64,

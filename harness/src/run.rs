@@ -11,6 +11,7 @@ use tokio::time::timeout;
 
 use crate::cx::{Cx, Place};
 use crate::env::Env;
+use crate::heat_map::HeatMap;
 use crate::record::{Cell, NodeFacts, Outcome, Record, Run};
 use crate::scenario::{Entry, Scope};
 use crate::verdict::{NoVerdict, Verdict};
@@ -60,6 +61,7 @@ pub fn run(
     let args = Arguments { test_threads: args.test_threads.or(Some(THREADS)), ..args.clone() };
     let conclusion = libtest_mimic::run(&args, trials.collect());
     let mut records = records.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let scenarios: Vec<Record> = order.iter().filter_map(|id| records.remove(id)).collect();
     let run = Run {
         schema: 1,
         id: env.sandbox.run.clone(),
@@ -72,7 +74,8 @@ pub fn run(
         waivers: env.waivers.records(&env.facts.name),
         allowances: env.suite.allowances(&order),
         requests: env.traffic.sent(),
-        scenarios: order.iter().filter_map(|id| records.remove(id)).collect(),
+        heat_map: HeatMap::of(&scenarios),
+        scenarios,
     };
     (run, conclusion)
 }

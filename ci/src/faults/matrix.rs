@@ -168,6 +168,7 @@ mod tests {
             peak_memory_kib: None,
             waivers: Vec::new(),
             allowances: Vec::new(),
+            heat_map: Default::default(),
             requests: 0,
             scenarios: vec![record],
         }

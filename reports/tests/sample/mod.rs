@@ -132,6 +132,7 @@ pub fn run() -> Run {
         probes: Vec::new(),
         peak_memory_kib: None,
         allowances: Vec::new(),
+        heat_map: Default::default(),
         requests: 0,
         waivers: vec![
             waiver("images/*", WaiverState::Used),
