@@ -47,6 +47,9 @@ fn cluster(env: &Env, suite: &str) -> Vec<String> {
         None => format!("{name} (no Pod Security label)"),
     });
     lines.push(format!("namespaces in scope: {}", namespaces.collect::<Vec<_>>().join(", ")));
+    if !facts.out_of_scope.is_empty() {
+        lines.push(format!("out of scope: {}", facts.out_of_scope.join(", ")));
+    }
     let plugins = facts.network_plugins.iter();
     let named = plugins.clone().map(|plugin| plugin.name.as_str()).collect::<Vec<_>>().join(", ");
     lines.push(match (named.as_str(), plugins.clone().any(|plugin| plugin.enforces)) {

@@ -1,4 +1,6 @@
 //! What all scenarios of a run share.
+use std::collections::BTreeMap;
+
 use anyhow::{Result, bail};
 
 use crate::attempt::quota::QuotaProof;
@@ -65,7 +67,7 @@ impl Env {
         let (version, nodes, namespaces, groups, pods) = tokio::join!(
             client.apiserver_version(),
             facts::nodes(&client),
-            facts::namespaces(&client, &settings.namespaces),
+            facts::namespaces(&client),
             discovery.groups(),
             inventory.pods(),
         );
@@ -75,16 +77,20 @@ impl Env {
         };
         let version = version.map_err(|error| may_not("read the version", &error))?;
         let (nodes, raw) = nodes.map_err(|error| may_not("list nodes", &error))?;
-        let mut pod_security = namespaces.map_err(|error| may_not("list namespaces", &error))?;
-        if pod_security.is_empty() {
+        let all = namespaces.map_err(|error| may_not("list namespaces", &error))?;
+        let (candidates, mut out_of_scope): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            all.into_iter().partition(|(namespace, _)| facts::in_scope(namespace, &settings.namespaces));
+        if candidates.is_empty() {
             bail!(
                 "no namespace of cluster {name} is in scope: mend `namespaces` in its entry of conformance.toml, or create one"
             );
         }
-        let all: Vec<String> = pod_security.keys().cloned().collect();
-        pod_security.retain(|namespace, _| suite.scope.has_namespace(namespace));
+        let found: Vec<String> = candidates.keys().cloned().collect();
+        let (pod_security, others): (BTreeMap<_, _>, BTreeMap<_, _>) =
+            candidates.into_iter().partition(|(namespace, _)| suite.scope.has_namespace(namespace));
+        out_of_scope.extend(others);
         if pod_security.is_empty() {
-            let near = suite.scope.namespaces.first().map(|glob| glob::nearest(glob, all.iter().map(String::as_str)));
+            let near = suite.scope.namespaces.first().map(|glob| glob::nearest(glob, found.iter().map(String::as_str)));
             bail!(
                 "the suite's [scope] leaves no namespace of cluster {name}: mend `namespaces` or `except` there{}",
                 near.unwrap_or_default()
@@ -109,6 +115,7 @@ impl Env {
             version: version.git_version,
             nodes,
             namespaces: pod_security.keys().cloned().collect(),
+            out_of_scope: out_of_scope.into_keys().collect(),
             // Whoever may not ask gets no answer: the plan says so, and what needs it is inconclusive by itself.
             network_plugins: pods.map(|pods| plugins::network(&pods)).unwrap_or_default(),
             policy_engines: groups.map(|groups| plugins::engines(&groups)).unwrap_or_default(),

@@ -116,7 +116,7 @@ impl Plan {
         let of_cells = entries
             .iter()
             .zip(&scenarios)
-            .map(|(entry, planned)| (planned.attempts.len() + entry.scenario.controls) * planned.cells);
+            .map(|(entry, planned)| (planned.attempts.len() + (entry.scenario.controls)(&env.facts)) * planned.cells);
         let requests = of_cells.sum::<usize>() + probes * OF_A_PROBE + wanted.len() + OF_A_RUN;
         Ok(Self { missing, scenarios, probes, requests })
     }

@@ -110,6 +110,9 @@ pub struct ClusterFacts {
     pub nodes: Vec<NodeFacts>,
     /// The namespaces in scope.
     pub namespaces: Vec<String>,
+    /// All others, runs' own apart.
+    #[serde(default)]
+    pub out_of_scope: Vec<String>,
     /// Network plug-ins whose agents run on the nodes; none where the pods cannot be listed.
     #[serde(default)]
     pub network_plugins: Vec<NetworkPlugin>,

@@ -42,7 +42,7 @@ pub struct Scenario {
     /// What a cell attempts on such a cluster, for the reader of `--plan`.
     pub attempts: fn(&ClusterFacts) -> Vec<String>,
     /// Requests to the API server that a cell makes besides one an attempt: its controls, its identities.
-    pub controls: usize,
+    pub controls: fn(&ClusterFacts) -> usize,
     /// The attempt itself.
     pub run: Attempt,
 }
@@ -219,7 +219,7 @@ pub(crate) mod sample {
             scope: Scope::Cluster,
             needs,
             attempts: |_| vec!["nothing".into()],
-            controls: 1,
+            controls: |_| 1,
             run: |_| Box::pin(async { Err(NoVerdict::inconclusive("never run")) }),
         }
     }

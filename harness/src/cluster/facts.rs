@@ -9,6 +9,7 @@ use crate::cluster::inventory::Inventory;
 use crate::glob;
 use crate::probe::start::AgentImage;
 use crate::record::NodeFacts;
+use crate::sandbox::RUN;
 
 /// Where each provider says which pool a node belongs to.
 const POOLS: [&str; 3] =
@@ -81,19 +82,19 @@ pub fn one_per_pool(nodes: &[NodeFacts]) -> Vec<NodeFacts> {
     chosen
 }
 
-/// The namespaces that match `globs`, or all that belong to the cluster's users where none is given; and the Pod Security Standard that
-/// their labels say is enforced there.
+/// Every namespace that is not ending and not a run's own, and the Pod Security Standard that its labels say is enforced there.
 ///
 /// # Errors
 /// The API server's own words.
-pub async fn namespaces(client: &Client, globs: &[String]) -> Result<BTreeMap<String, Option<String>>, Error> {
+pub async fn namespaces(client: &Client) -> Result<BTreeMap<String, Option<String>>, Error> {
     let all = Api::<Namespace>::all(client.clone()).list_metadata(&ListParams::default()).await?.items;
-    let alive = all.into_iter().filter(|namespace| namespace.metadata.deletion_timestamp.is_none());
-    let chosen = alive.filter(|namespace| in_scope(&namespace.name_any(), globs));
-    Ok(chosen.map(|namespace| (namespace.name_any(), namespace.labels().get(ENFORCED).cloned())).collect())
+    let staying = all.into_iter().filter(|namespace| namespace.metadata.deletion_timestamp.is_none());
+    let others = staying.filter(|namespace| !namespace.labels().contains_key(RUN));
+    Ok(others.map(|namespace| (namespace.name_any(), namespace.labels().get(ENFORCED).cloned())).collect())
 }
 
-fn in_scope(name: &str, globs: &[String]) -> bool {
+/// Whether a namespace matches `globs`, or belongs to the cluster's users where none is given.
+pub fn in_scope(name: &str, globs: &[String]) -> bool {
     if globs.is_empty() {
         // Neither the system's nor our own.
         return !name.starts_with("kube-") && !name.starts_with("oke-conformance");

@@ -25,7 +25,7 @@ pub const SCENARIO: Scenario = Scenario {
     scope: Scope::EachNamespaceOnEachPool,
     needs: &[rights::PROBES],
     attempts: |_| [CONNECT, DOCUMENT].map(|verb| verb.to_string()).into(),
-    controls: 0,
+    controls: |_| 0,
     run: run!(attempt),
 };
 

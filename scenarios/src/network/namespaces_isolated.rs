@@ -26,7 +26,7 @@ pub const SCENARIO: Scenario = Scenario {
     scope: Scope::EachPair,
     needs: &[rights::PROBES],
     attempts: |_| ["tcp", "udp"].map(|protocol| format!("{protocol} to each probe of the other namespace, port {PORT}")).into(),
-    controls: 0,
+    controls: |_| 0,
     run: run!(attempt),
 };
 

@@ -22,7 +22,7 @@ pub const SCENARIO: Scenario = Scenario {
     scope: Scope::EachNamespace,
     needs: &[rights::AS_DEPLOYER],
     attempts: |facts| HOST_IPC.attempts(facts.minor()),
-    controls: 2,
+    controls: |_| 2,
     run: run!(attempt),
 };
 

@@ -21,7 +21,7 @@ pub const SCENARIO: Scenario = Scenario {
     scope: Scope::EachNamespace,
     needs: &[rights::AS_DEPLOYER],
     attempts: |_| asks("NAMESPACE").iter().map(ToString::to_string).collect(),
-    controls: 2,
+    controls: |_| 2,
     run: run!(attempt),
 };
 

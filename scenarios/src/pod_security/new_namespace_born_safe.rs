@@ -21,7 +21,7 @@ pub const SCENARIO: Scenario = Scenario {
     scope: Scope::Cluster,
     needs: &[rights::NEWBORN],
     attempts: |_| vec!["a namespace without labels: securityContext/privileged = true".into()],
-    controls: 3,
+    controls: |_| 3,
     run: run!(attempt),
 };
 

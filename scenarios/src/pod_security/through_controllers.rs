@@ -25,7 +25,7 @@ pub const SCENARIO: Scenario = Scenario {
         let kinds = ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job", "CronJob"];
         kinds.map(|kind| format!("{kind} that templates securityContext/privileged = true")).into()
     },
-    controls: 40,
+    controls: |_| 40,
     run: run!(attempt),
 };
 

@@ -23,7 +23,7 @@ pub const SCENARIO: Scenario = Scenario {
     scope: Scope::EachNamespace,
     needs: &[rights::AS_DEPLOYER],
     attempts: |facts| VOLUME_TYPES.attempts(facts.minor()),
-    controls: 2,
+    controls: |_| 2,
     run: run!(attempt),
 };
 

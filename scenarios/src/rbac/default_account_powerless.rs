@@ -23,7 +23,7 @@ pub const SCENARIO: Scenario = Scenario {
     scope: Scope::EachNamespace,
     needs: &[rights::AS_DEFAULT_ACCOUNT],
     attempts: |_| matrix::asks("NAMESPACE").iter().map(ToString::to_string).collect(),
-    controls: matrix::CONTROLS,
+    controls: |_| matrix::CONTROLS,
     run: run!(attempt),
 };
 

@@ -19,7 +19,7 @@ pub const SCENARIO: Scenario = Scenario {
     scope: Scope::EachNamespace,
     needs: &[rights::QUOTAS],
     attempts: |_| vec!["a second pod under a quota of one".into()],
-    controls: 10,
+    controls: |_| 10,
     run: run!(attempt),
 };
 
