@@ -57,9 +57,7 @@ fn cluster(env: &Env, suite: &str) -> Vec<String> {
         (named, true) => format!("network plug-in: {named}"),
         (named, false) => format!("network plug-in: {named}, which does not enforce NetworkPolicy"),
     });
-    if !facts.policy_engines.is_empty() {
-        lines.push(format!("policy engine: {}", facts.policy_engines.join(", ")));
-    }
+    lines.push(format!("admission: {}", facts.admission.join(", ")));
     for node in &env.hosts {
         lines.push(format!("pool {}: probes on {} ({}, {})", node.pool, node.name, node.architecture, node.runtime));
     }

@@ -13,7 +13,7 @@ use crate::cluster::{facts, plugins};
 use crate::glob;
 use crate::probe::pod::Listening;
 use crate::probe::start::{AgentImage, Probes};
-use crate::record::{ClusterFacts, NodeFacts};
+use crate::record::{ClusterFacts, NodeFacts, minor};
 use crate::sandbox::{Sandbox, told};
 use crate::settings::ClusterSettings;
 use crate::suite::Suite;
@@ -109,6 +109,8 @@ impl Env {
             Some(reference) => Ok(AgentImage { reference: reference.clone(), pull: true }),
             None => facts::agent_image(&inventory, &hosts, &raw).await,
         };
+        let mut admission = plugins::built_in(&discovery, minor(&version.git_version)).await;
+        admission.extend(groups.map(|groups| plugins::engines(&groups)).unwrap_or_default());
         let facts = ClusterFacts {
             name: name.into(),
             server,
@@ -118,7 +120,7 @@ impl Env {
             out_of_scope: out_of_scope.into_keys().collect(),
             // Whoever may not ask gets no answer: the plan says so, and what needs it is inconclusive by itself.
             network_plugins: pods.map(|pods| plugins::network(&pods)).unwrap_or_default(),
-            policy_engines: groups.map(|groups| plugins::engines(&groups)).unwrap_or_default(),
+            admission,
             pod_security: pod_security.into_iter().filter_map(|(name, level)| Some((name, level?))).collect(),
         };
         let operator = Persona {

@@ -116,9 +116,9 @@ pub struct ClusterFacts {
     /// Network plug-ins whose agents run on the nodes; none where the pods cannot be listed.
     #[serde(default)]
     pub network_plugins: Vec<NetworkPlugin>,
-    /// Policy engines whose kinds are served.
+    /// What decides about pods: parts of the API server, then policy engines whose kinds are served.
     #[serde(default)]
-    pub policy_engines: Vec<String>,
+    pub admission: Vec<String>,
     /// By namespace in scope, the Pod Security Standard that its labels say is enforced; none where they say nothing.
     #[serde(default)]
     pub pod_security: BTreeMap<String, String>,
@@ -127,9 +127,15 @@ pub struct ClusterFacts {
 impl ClusterFacts {
     /// The minor version of Kubernetes 1; the newest that is known here where it cannot be read.
     pub fn minor(&self) -> u32 {
-        let minor = self.version.trim_start_matches('v').split('.').nth(1);
-        minor.and_then(|minor| minor.parse().ok()).unwrap_or(standard::NEWEST)
+        minor(&self.version)
     }
+}
+
+/// The minor version in `v1.34.4`.
+pub(crate) fn minor(version: &str) -> u32 {
+    let minor = version.trim_start_matches('v').split('.').nth(1);
+    // Providers write `1.34+`.
+    minor.and_then(|minor| minor.trim_end_matches('+').parse().ok()).unwrap_or(standard::NEWEST)
 }
 
 /// One node.
@@ -276,5 +282,20 @@ impl Run {
             }
         }
         totals
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("v1.34.4", 34)]
+    #[case("v1.30.5-gke.1", 30)]
+    #[case("1.29+", 29)]
+    #[case("unknown", standard::NEWEST)]
+    fn which_minor_version(#[case] version: &str, #[case] expected: u32) {
+        assert_eq!(minor(version), expected);
     }
 }

@@ -6,6 +6,8 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use serde::{Deserialize, Serialize};
 
+use crate::cluster::discovery::Discovery;
+
 /// A network plug-in.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct NetworkPlugin {
@@ -53,6 +55,19 @@ pub fn engines(groups: &[String]) -> Vec<String> {
     let known = ENGINES.iter().filter(|(served, _)| groups.iter().any(|group| group == served));
     let found: BTreeSet<&str> = known.map(|(_, name)| *name).collect();
     found.into_iter().map(str::to_owned).collect()
+}
+
+/// What decides about pods inside the API server: on by default from 1.23 on, where its kind is served, and up to 1.24 where its is.
+pub async fn built_in(discovery: &Discovery, minor: u32) -> Vec<String> {
+    let policies = discovery.serves("admissionregistration.k8s.io/v1", "validatingadmissionpolicies", "list");
+    let psp = discovery.serves("policy/v1beta1", "podsecuritypolicies", "list");
+    let (policies, psp) = tokio::join!(policies, psp);
+    let known = [
+        ("Pod Security Admission", minor >= 23),
+        ("ValidatingAdmissionPolicy", policies.unwrap_or(false)),
+        ("PodSecurityPolicy", psp.unwrap_or(false)),
+    ];
+    known.into_iter().filter(|(_, there)| *there).map(|(name, _)| name.to_owned()).collect()
 }
 
 #[cfg(test)]
