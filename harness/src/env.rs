@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Result, bail};
 
+use crate::attempt::controllers::AtWork;
 use crate::attempt::quota::QuotaProof;
 use crate::cluster::connect::Connection;
 use crate::cluster::discovery::Discovery;
@@ -45,6 +46,8 @@ pub struct Env {
     pub waivers: Waivers,
     /// Whether quotas are enforced here at all, found once.
     pub quota: QuotaProof,
+    /// Whether controllers are at work here at all, found once.
+    pub controllers: AtWork,
 }
 
 /// The account that deploys in a namespace, where nothing else is said.
@@ -140,6 +143,7 @@ impl Env {
             suite,
             waivers: Waivers::default(),
             quota: QuotaProof::default(),
+            controllers: AtWork::default(),
             facts,
             hosts,
         })

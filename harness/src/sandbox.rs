@@ -173,7 +173,7 @@ impl Sandbox {
     /// Makes a controller of pods, and has it begin at once where it would wait for its hour.
     ///
     /// # Errors
-    /// A sentence where the API server refuses.
+    /// The API server's own words.
     pub(crate) async fn make_controller(
         &self,
         namespace: &str,
@@ -181,15 +181,13 @@ impl Sandbox {
         plural: &str,
         name: &str,
         object: &Value,
-    ) -> Result<(), String> {
-        self.open()?;
+    ) -> Result<(), Error> {
+        self.open().map_err(|why| Error::Service(why.into()))?;
         self.controllers.store(true, Ordering::SeqCst);
         let root = if group_version.contains('/') { "apis" } else { "api" };
         let path = format!("/{root}/{group_version}/namespaces/{namespace}/{plural}");
-        let cannot = |error: Error| format!("cannot make {plural} {name}: {}", told(&error));
         let send = |request: http::Result<Request<Vec<u8>>>| async {
-            let request = request.map_err(|error| error.to_string())?;
-            self.client.request::<Value>(request).await.map_err(cannot)
+            self.client.request::<Value>(request.map_err(Error::HttpError)?).await
         };
         let create = Request::post(&path).header("Content-Type", "application/json");
         send(create.body(object.to_string().into_bytes())).await?;

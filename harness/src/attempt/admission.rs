@@ -200,7 +200,7 @@ fn document(pod: &Pod) -> Result<Value, NoVerdict> {
 }
 
 impl Target {
-    fn dry_run(&self, document: &Value) -> Result<Request<Vec<u8>>, NoVerdict> {
+    pub(crate) fn dry_run(&self, document: &Value) -> Result<Request<Vec<u8>>, NoVerdict> {
         let request = match self {
             Self::Namespace(namespace) => Request::post(format!("/api/v1/namespaces/{namespace}/pods?dryRun=All"))
                 .header("Content-Type", "application/json")

@@ -8,12 +8,16 @@ use std::time::{Duration, Instant};
 
 use k8s_openapi::api::core::v1::{Event, Pod};
 use kube::api::{Api, ListParams};
-use kube::{Client, ResourceExt};
+use kube::{Client, Error, ResourceExt};
 use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 use tokio::time::sleep;
 
+use crate::attempt::admission::Target;
+use crate::attempt::api::{self, Reply};
 use crate::attempt::denial::Denial;
 use crate::cx::Cx;
+use crate::sandbox::told;
 use crate::scenario::Guard;
 use crate::verdict::{Attempted, Control, NoVerdict, Verdict};
 
@@ -60,39 +64,100 @@ pub struct GuardedControllers<'a> {
 struct Seen {
     /// Names of the pods it made.
     children: Vec<String>,
-    /// What it was told instead.
-    refusals: Vec<String>,
+    /// What it was told instead, and by whom.
+    refusals: Vec<(Option<Guard>, String)>,
 }
 
+/// Whether controllers are at work here at all, which is about the cluster and therefore found once.
+#[derive(Debug, Default)]
+pub struct AtWork(OnceCell<Result<String, NoVerdict>>);
+
 impl GuardedControllers<'_> {
-    /// The control: controllers of the same kinds that template the pod without the forbidden attribute, and make it.
+    /// The control: controllers of the same kinds that template the pod without the forbidden attribute make it, once for all cells and in a
+    /// namespace of the run's own, so that nobody's quota is filled for it; and that pod is admitted in this namespace, too.
     ///
     /// # Errors
     /// Inconclusive where a controller cannot be made, does nothing, or is refused by another guard.
     pub async fn while_making(self, control: Pod) -> Attempted {
         let Self { controllers: Controllers { cx, forbidden }, guards } = self;
         let (namespace, start) = (cx.namespace()?, Instant::now());
-        let host = &cx.node()?.name;
-        let owner = cx.env.probes.carrier(&cx.env.sandbox, namespace).await.map_err(NoVerdict::Inconclusive)?;
-        let made =
-            KINDS.iter().flat_map(|kind| [("forbidden", &forbidden), ("plain", &control)].map(|pod| (kind, pod)));
-        let made = made.map(|((group_version, plural, kind), (word, pod))| {
-            let key = format!("{}-{word}", kind.to_lowercase());
-            let name = format!("oke-conformance-{}-{key}", cx.env.sandbox.run);
-            let object = controller(group_version, kind, &name, &key, pod, host, &owner);
-            async move {
-                let object = cx.env.sandbox.labelled(object?);
-                cx.env.sandbox.make_controller(namespace, group_version, plural, &name, &object).await
-            }
-        });
-        futures::future::try_join_all(made).await.map_err(NoVerdict::Inconclusive)?;
-        let seen = watched(&cx.env.personas.operator.client, namespace, &cx.env.sandbox.run).await?;
-        judge(&seen, guards, namespace, start.elapsed())
+        let at_work = async { cx.env.controllers.0.get_or_init(|| at_work(cx, &control)).await.clone() };
+        let (seen, at_work, admitted) =
+            tokio::join!(made(cx, namespace, &forbidden, "forbidden"), at_work, admitted(cx, namespace, &control));
+        judge(
+            &seen?,
+            guards,
+            namespace,
+            at_work.and_then(|at_work| Ok(format!("{at_work}; {}", admitted?))),
+            start.elapsed(),
+        )
     }
 }
 
-/// Looks again and again until every controller has made a pod or been refused one.
-async fn watched(client: &Client, namespace: &str, run: &str) -> Result<BTreeMap<String, Seen>, NoVerdict> {
+/// Has a controller of every kind make `pod` in `namespace`, and watches what comes of it.
+async fn made(cx: &Cx, namespace: &str, pod: &Pod, word: &str) -> Result<BTreeMap<String, Seen>, NoVerdict> {
+    let sandbox = &cx.env.sandbox;
+    let owner = cx.env.probes.carrier(sandbox, namespace).await.map_err(NoVerdict::Inconclusive)?;
+    let host = &cx.node()?.name;
+    let made = KINDS.iter().map(|(group_version, plural, kind)| {
+        let kind = *kind;
+        let key = format!("{}-{word}", kind.to_lowercase());
+        let name = format!("oke-conformance-{}-{key}", sandbox.run);
+        let object = controller(group_version, kind, &name, &key, pod, host, &owner);
+        async move {
+            let object = sandbox.labelled(object.map_err(NoVerdict::Inconclusive)?);
+            match sandbox.make_controller(namespace, group_version, plural, &name, &object).await {
+                Ok(()) => Ok(None),
+                // Some engines look into the template and refuse the controller itself.
+                Err(Error::Api(status))
+                    if Denial::of_status(&status).is_some_and(|denial| denial.guard != Guard::Rbac) =>
+                {
+                    let guard = Denial::of_status(&status).map(|denial| denial.guard);
+                    Ok(Some((kind.to_lowercase(), (guard, status.message.clone()))))
+                }
+                Err(error) => Err(NoVerdict::inconclusive(format!("cannot make a {kind}: {}", told(&error)))),
+            }
+        }
+    });
+    let at_once = futures::future::try_join_all(made).await?.into_iter().flatten().collect();
+    watched(&cx.env.personas.operator.client, namespace, &sandbox.run, word, at_once).await
+}
+
+async fn at_work(cx: &Cx, plain: &Pod) -> Result<String, NoVerdict> {
+    let namespace = cx.env.sandbox.outside().await.map_err(NoVerdict::Inconclusive)?;
+    let seen = made(cx, namespace, plain, "plain").await?;
+    let idle = seen.iter().filter(|(_, seen)| seen.children.is_empty());
+    let idle: Vec<String> = idle
+        .map(|(kind, seen)| format!("{kind}: {}", seen.refusals.first().map_or("it did nothing", |(_, said)| said)))
+        .collect();
+    if idle.is_empty() {
+        return Ok(format!("controllers of the same {} kinds each made the pod without it in {namespace}", seen.len()));
+    }
+    Err(NoVerdict::inconclusive(format!("with a plain pod, too, none was made: {}", idle.join("; "))))
+}
+
+/// The same pod without the forbidden attribute, as a dry run where the controllers would have it.
+async fn admitted(cx: &Cx, namespace: &str, plain: &Pod) -> Result<String, NoVerdict> {
+    let document = serde_json::to_value(plain).map_err(|error| NoVerdict::inconclusive(error.to_string()))?;
+    let request = Target::Namespace(namespace.to_owned()).dry_run(&document)?;
+    match api::send(&cx.env.personas.operator, request).await.0 {
+        Reply::Accepted { .. } => Ok(format!("it was admitted in {namespace}")),
+        Reply::Refused(status) => {
+            Err(NoVerdict::inconclusive(format!("even the plain pod is refused: {}", status.message)))
+        }
+        Reply::Broken(why) => Err(NoVerdict::inconclusive(why)),
+    }
+}
+
+/// Looks again and again until every controller has made a pod or been refused one; by kind.
+/// What was refused `at_once`, with the controller itself, is known before.
+async fn watched(
+    client: &Client,
+    namespace: &str,
+    run: &str,
+    word: &str,
+    at_once: BTreeMap<String, (Option<Guard>, String)>,
+) -> Result<BTreeMap<String, Seen>, NoVerdict> {
     let (pods, events): (Api<Pod>, Api<Event>) =
         (Api::namespaced(client.clone(), namespace), Api::namespaced(client.clone(), namespace));
     let children = ListParams::default().labels(&format!("{}={run},{CONTROLLER}", crate::sandbox::RUN));
@@ -100,30 +165,25 @@ async fn watched(client: &Client, namespace: &str, run: &str) -> Result<BTreeMap
     let start = Instant::now();
     loop {
         let (children, failures) = tokio::try_join!(pods.list(&children), events.list(&failures))?;
-        let mut seen: BTreeMap<String, Seen> = BTreeMap::new();
-        for (_, _, kind) in KINDS {
-            for word in ["forbidden", "plain"] {
-                seen.insert(format!("{}-{word}", kind.to_lowercase()), Seen::default());
-            }
+        let kinds = KINDS.iter().map(|(_, _, kind)| (kind.to_lowercase(), Seen::default()));
+        let mut seen: BTreeMap<String, Seen> = kinds.collect();
+        for (kind, refusal) in &at_once {
+            seen.entry(kind.clone()).or_default().refusals.push(refusal.clone());
         }
         for child in children.items {
-            if let Some(seen) = child.labels().get(CONTROLLER).and_then(|key| seen.get_mut(key)) {
+            let kind = child.labels().get(CONTROLLER).and_then(|key| key.strip_suffix(&format!("-{word}")));
+            if let Some(seen) = kind.and_then(|kind| seen.get_mut(kind)) {
                 seen.children.push(child.name_any());
             }
         }
         for event in failures.items {
             // A Deployment's ReplicaSet and a CronJob's Job are named after it.
             let name = event.involved_object.name.clone().unwrap_or_default();
-            let of_run = name.strip_prefix(&format!("oke-conformance-{run}-"));
-            let key = of_run.map(|rest| rest.splitn(3, '-').take(2).collect::<Vec<_>>().join("-"));
-            if let Some(seen) = key.and_then(|key| seen.get_mut(&key)) {
-                seen.refusals.push(
-                    match Denial::of_event(&event) {
-                        Some(denial) => denial.guard.name().to_owned(),
-                        None => String::new(),
-                    } + "\n"
-                        + event.message.as_deref().unwrap_or_default(),
-                );
+            let of_run = name.strip_prefix(&format!("oke-conformance-{run}-")).and_then(|rest| rest.split_once('-'));
+            let ours = of_run.filter(|(_, rest)| *rest == word || rest.starts_with(&format!("{word}-")));
+            if let Some(seen) = ours.and_then(|(kind, _)| seen.get_mut(kind)) {
+                let guard = Denial::of_event(&event).map(|denial| denial.guard);
+                seen.refusals.push((guard, event.message.unwrap_or_default()));
             }
         }
         let done = seen.values().all(|seen| !seen.children.is_empty() || !seen.refusals.is_empty());
@@ -134,35 +194,31 @@ async fn watched(client: &Client, namespace: &str, run: &str) -> Result<BTreeMap
     }
 }
 
-fn judge(seen: &BTreeMap<String, Seen>, guards: &[Guard], namespace: &str, after: Duration) -> Attempted {
+fn judge(
+    seen: &BTreeMap<String, Seen>,
+    guards: &[Guard],
+    namespace: &str,
+    control: Result<String, NoVerdict>,
+    after: Duration,
+) -> Attempted {
     let (mut allowed, mut unclear, mut refused) = (Vec::new(), Vec::new(), Vec::new());
-    for (key, Seen { children, refusals }) in seen {
-        let Some(kind) = key.strip_suffix("-forbidden") else { continue };
-        match (children.first(), refusals.first().and_then(|refusal| refusal.split_once('\n'))) {
+    for (kind, Seen { children, refusals }) in seen {
+        match (children.first(), refusals.first()) {
             (Some(child), _) => allowed.push(format!("a {kind} made pod {child}")),
-            (None, Some((guard, said))) => match guards.iter().find(|expected| expected.name() == guard) {
-                Some(guard) => refused.push((*guard, format!("a {kind} made none: {said}"))),
-                None if guard.is_empty() => {
-                    unclear.push(format!("a {kind} made none, by no guard that is known: {said}"))
-                }
-                None => unclear.push(format!("a {kind} made none, but by {guard}: {said}")),
-            },
+            (None, Some((Some(guard), said))) if guards.contains(guard) => {
+                refused.push((*guard, format!("a {kind} made none: {said}")));
+            }
+            (None, Some((Some(guard), said))) => unclear.push(format!("a {kind} made none, but by {guard}: {said}")),
+            (None, Some((None, said))) => {
+                unclear.push(format!("a {kind} made none, by no guard that is known: {said}"));
+            }
             (None, None) => unclear.push(format!("a {kind} has made no pod and says nothing of why")),
         }
     }
     if !allowed.is_empty() {
         return Ok(Verdict::allowed(format!("in {namespace} {}", allowed.join("; "))));
     }
-    let idle = seen.iter().filter(|(key, seen)| key.ends_with("-plain") && seen.children.is_empty());
-    let idle: Vec<String> = idle
-        .map(|(key, seen)| format!("{key}: {}", seen.refusals.first().map_or("it did nothing", |said| said.trim())))
-        .collect();
-    if !idle.is_empty() {
-        return Err(NoVerdict::inconclusive(format!(
-            "no control: with a plain pod, too, none was made by {}",
-            idle.join("; ")
-        )));
-    }
+    let control = control.map_err(|why| NoVerdict::inconclusive(format!("no control: {why}")))?;
     if !unclear.is_empty() {
         return Err(NoVerdict::inconclusive(unclear.join("; ")));
     }
@@ -170,10 +226,8 @@ fn judge(seen: &BTreeMap<String, Seen>, guards: &[Guard], namespace: &str, after
     let Some((guard, said)) = refused.into_iter().next() else {
         return Err(NoVerdict::inconclusive("nothing was attempted"));
     };
-    let control =
-        Control::proved(format!("controllers of the same {all} kinds each made the pod without it in {namespace}"));
     let evidence = format!("{all} of {all} kinds of controllers were refused it; the first: {said}");
-    Ok(Verdict::denied(guard, evidence, control, after.as_millis() as u64).of_attempts(all))
+    Ok(Verdict::denied(guard, evidence, Control::proved(control), after.as_millis() as u64).of_attempts(all))
 }
 
 /// A controller of one pod, owned by what carries the run's agents, so that it goes when that goes.
@@ -223,26 +277,25 @@ mod tests {
     use super::*;
     use rstest::rstest;
 
-    fn seen(child: bool, refusal: Option<&str>) -> Seen {
+    fn seen(child: bool, refusal: Option<(Option<Guard>, &str)>) -> Seen {
         let children = if child { vec!["p".to_owned()] } else { Vec::new() };
-        Seen { children, refusals: refusal.map(str::to_owned).into_iter().collect() }
+        Seen { children, refusals: refusal.map(|(guard, said)| (guard, said.to_owned())).into_iter().collect() }
     }
 
+    const REFUSED: Option<(Option<Guard>, &str)> = Some((Some(Guard::PodSecurity), "no"));
+
     #[rstest]
-    #[case::refused(seen(false, Some("pod-security\nno")), seen(true, None), "denied")]
-    #[case::made(seen(true, Some("pod-security\nno")), seen(true, None), "allowed")]
-    #[case::by_another(seen(false, Some("quota\nno")), seen(true, None), "a job made none, but by quota: no")]
-    #[case::by_nobody(seen(false, Some("\nodd")), seen(true, None), "a job made none, by no guard that is known: odd")]
-    #[case::silent(seen(false, None), seen(true, None), "a job has made no pod and says nothing of why")]
-    #[case::no_control(
-        seen(false, Some("pod-security\nno")),
-        seen(false, Some("quota\nfull")),
-        "no control: with a plain pod, too, none was made by job-plain: quota\nfull"
-    )]
-    fn what_controllers_did_is_judged(#[case] forbidden: Seen, #[case] plain: Seen, #[case] expected: &str) {
-        let seen = [("job-forbidden".to_owned(), forbidden), ("job-plain".to_owned(), plain)].into();
-        let judged = judge(&seen, &[Guard::PodSecurity], "a", Duration::ZERO);
-        let told = match judged {
+    #[case::refused(seen(false, REFUSED), true, "denied")]
+    #[case::made(seen(true, REFUSED), true, "allowed")]
+    #[case::made_without_a_control(seen(true, None), false, "allowed")]
+    #[case::by_another(seen(false, Some((Some(Guard::Quota), "no"))), true, "a job made none, but by quota: no")]
+    #[case::by_nobody(seen(false, Some((None, "odd"))), true, "a job made none, by no guard that is known: odd")]
+    #[case::silent(seen(false, None), true, "a job has made no pod and says nothing of why")]
+    #[case::no_control(seen(false, REFUSED), false, "no control: asleep")]
+    fn what_controllers_did_is_judged(#[case] forbidden: Seen, #[case] at_work: bool, #[case] expected: &str) {
+        let seen = [("job".to_owned(), forbidden)].into();
+        let control = if at_work { Ok("c".to_owned()) } else { Err(NoVerdict::inconclusive("asleep")) };
+        let told = match judge(&seen, &[Guard::PodSecurity], "a", control, Duration::ZERO) {
             Ok(verdict) => serde_json::to_value(verdict.outcome).unwrap()["outcome"].as_str().unwrap().to_owned(),
             Err(none) => none.to_string(),
         };

@@ -3,7 +3,8 @@
 //!
 //! Attempted: a privileged pod by way of a Deployment, StatefulSet, DaemonSet, ReplicaSet, ReplicationController, Job and CronJob, live, in
 //! each namespace; the pods are gated, so that even one that is admitted never runs. Expected: no child appears, and each controller's event
-//! names the guard. Control: controllers of the same kinds make the pod without it.
+//! names the guard. Control: in a namespace of the run's own, where nobody's quota is filled for it, controllers of the same kinds make the
+//! pod without it; and that pod is admitted in this namespace as well.
 use harness::cx::Cx;
 use harness::rights;
 use harness::run;
@@ -20,7 +21,7 @@ pub const SCENARIO: Scenario = Scenario {
     severity: Severity::Critical,
     impact: Impact::Intrusive,
     scope: Scope::EachNamespace,
-    needs: &[rights::CONTROLLERS],
+    needs: &[rights::CONTROLLERS, rights::NEWBORN],
     attempts: |_| {
         let kinds = ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job", "CronJob"];
         kinds.map(|kind| format!("{kind} that templates securityContext/privileged = true")).into()
