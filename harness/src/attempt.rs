@@ -5,6 +5,7 @@ pub mod access;
 pub mod admission;
 pub mod api;
 pub mod ask;
+pub mod contained;
 pub mod controllers;
 pub mod denial;
 pub mod exemptions;

@@ -7,6 +7,7 @@ use k8s_openapi::api::core::v1::Pod;
 use crate::attempt::access::Access;
 use crate::attempt::admission::{Admission, Target};
 use crate::attempt::ask::Ask;
+use crate::attempt::contained::Contained;
 use crate::attempt::controllers::Controllers;
 use crate::attempt::exemptions::Exemptions;
 use crate::attempt::reach::{Path, Reach};
@@ -233,6 +234,11 @@ impl Cx {
     /// Attempts to get packets along `attempts`.
     pub fn reach(&self, attempts: Vec<Path>) -> Reach {
         Reach { attempts, enforcement: self.env.suite.thresholds.enforcement() }
+    }
+
+    /// Attempts to get out of `probe`'s container, and holds what its kernel grants against what its pod asks for.
+    pub fn contained(&self, probe: &Arc<Probe>) -> Contained {
+        Contained { probe: probe.clone() }
     }
 
     /// Looks through the cluster's objects.

@@ -1,5 +1,6 @@
 //! The agent, seen from outside: its pod, the exec protocol, batches of verbs.
 pub mod agent;
+pub mod asked;
 pub mod batch;
 pub mod exec;
 pub mod pod;
@@ -9,6 +10,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Instant;
 
+use asked::Asked;
 use exec::Line;
 
 /// A running agent.
@@ -24,6 +26,8 @@ pub struct Probe {
     pub address: IpAddr,
     /// From the request that makes its pod to the pod running, in milliseconds.
     pub running_after_ms: u64,
+    /// What its pod, as it was admitted, asks of the runtime.
+    pub asked: Asked,
     pub(crate) running_since: Instant,
     pub(crate) line: Line,
 }

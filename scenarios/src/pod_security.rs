@@ -18,7 +18,7 @@ fn privileged(mut pod: Pod) -> Pod {
 
 scenarios! {
     pod_security: privileged, host_pid, host_ipc, host_network, host_ports, host_path, volume_types, run_as_root, run_as_user_zero, privilege_escalation, capabilities_added, capabilities_kept, seccomp_unconfined, apparmor_unconfined, selinux_options, proc_mount_unmasked, sysctls_unsafe, host_process, host_probes, ephemeral_container, through_controllers,
-    exempt_namespaces_known, new_namespace_born_safe, labels_locked,
+    exempt_namespaces_known, new_namespace_born_safe, labels_locked, runtime_contained,
 }
 
 #[cfg(test)]

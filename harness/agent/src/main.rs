@@ -8,11 +8,13 @@
 extern crate alloc;
 
 mod batch;
+mod child;
 mod clock;
 mod errno;
 mod heap;
 mod json;
 mod mem;
+mod pod;
 mod serve;
 mod start;
 mod sys;

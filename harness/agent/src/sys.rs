@@ -18,22 +18,24 @@ mod nr {
     pub const CLOCK_GETTIME: usize = 113;
 }
 
+/// A system call by its number; a negative result is an errno.
+///
 /// # Safety
 ///
 /// As the call `number` demands of its arguments.
-unsafe fn syscall(number: usize, args: [usize; 4]) -> isize {
+pub unsafe fn syscall(number: usize, args: [usize; 6]) -> isize {
     let result;
     #[cfg(target_arch = "x86_64")]
     // SAFETY: the kernel's calling convention; the caller answers for the call itself.
     unsafe {
         asm!("syscall", inlateout("rax") number => result, in("rdi") args[0], in("rsi") args[1], in("rdx") args[2],
-            in("r10") args[3], lateout("rcx") _, lateout("r11") _, options(nostack));
+            in("r10") args[3], in("r8") args[4], in("r9") args[5], lateout("rcx") _, lateout("r11") _, options(nostack));
     }
     #[cfg(target_arch = "aarch64")]
     // SAFETY: the kernel's calling convention; the caller answers for the call itself.
     unsafe {
         asm!("svc 0", in("x8") number, inlateout("x0") args[0] => result, in("x1") args[1], in("x2") args[2],
-            in("x3") args[3], options(nostack));
+            in("x3") args[3], in("x4") args[4], in("x5") args[5], options(nostack));
     }
     result
 }
@@ -42,7 +44,7 @@ unsafe fn syscall(number: usize, args: [usize; 4]) -> isize {
 pub fn exit(status: i32) -> ! {
     loop {
         // SAFETY: exit_group has no preconditions, and does not return.
-        unsafe { syscall(nr::EXIT_GROUP, [status as usize, 0, 0, 0]) };
+        unsafe { syscall(nr::EXIT_GROUP, [status as usize, 0, 0, 0, 0, 0]) };
     }
 }
 
@@ -51,7 +53,7 @@ pub fn monotonic() -> [i64; 2] {
     const CLOCK_MONOTONIC: usize = 1;
     let mut time = [0; 2];
     // SAFETY: `time` has the layout of the kernel's 64-bit timespec. It cannot fail: every kernel has this clock.
-    unsafe { syscall(nr::CLOCK_GETTIME, [CLOCK_MONOTONIC, core::ptr::from_mut(&mut time) as usize, 0, 0]) };
+    unsafe { syscall(nr::CLOCK_GETTIME, [CLOCK_MONOTONIC, core::ptr::from_mut(&mut time) as usize, 0, 0, 0, 0]) };
     time
 }
 
@@ -83,7 +85,7 @@ pub fn behave_as_init() {
     let ignore = Action { handler: SIG_IGN, flags: SA_RESTORER, restorer: leave, mask: 0 };
     for (signal, action) in [(SIGTERM, &stop), (SIGINT, &stop), (SIGCHLD, &ignore)] {
         // SAFETY: `action` is a valid sigaction and its handler only calls exit_group, which is async-signal-safe.
-        unsafe { syscall(nr::RT_SIGACTION, [signal, core::ptr::from_ref(action) as usize, 0, size_of::<u64>()]) };
+        unsafe { syscall(nr::RT_SIGACTION, [signal, core::ptr::from_ref(action) as usize, 0, size_of::<u64>(), 0, 0]) };
     }
 }
 

@@ -35,6 +35,15 @@ pub enum Verb {
         /// Headers, as `Name:value`.
         headers: &'static [&'static str],
     },
+    /// Say who the process is and what it may do.
+    Id,
+    /// ... and what else the kernel grants it.
+    Facts,
+    /// Attempt what the kernel must refuse: one of the agent's acts by name.
+    Kernel {
+        /// The act.
+        act: &'static str,
+    },
 }
 
 /// The body of an answer that is kept, in bytes. Bodies are evidence of reach, never of content.
@@ -53,6 +62,9 @@ impl Verb {
                     .collect();
                 format!("{id} http {to} {port} GET {path} {BODY} {TIMEOUT_MS}{headers}")
             }
+            Self::Id => format!("{id} id"),
+            Self::Facts => format!("{id} facts"),
+            Self::Kernel { act } => format!("{id} kernel {act}"),
         }
     }
 }
@@ -63,6 +75,9 @@ impl fmt::Display for Verb {
             Self::Tcp { to, port } => write!(f, "tcp {}", Socket(*to, *port)),
             Self::Udp { to, port } => write!(f, "udp {}", Socket(*to, *port)),
             Self::Http { to, port, path, .. } => write!(f, "GET http://{}{path}", Socket(*to, *port)),
+            Self::Id => f.write_str("id"),
+            Self::Facts => f.write_str("facts"),
+            Self::Kernel { act } => f.write_str(act),
         }
     }
 }
@@ -98,6 +113,9 @@ pub struct Answer {
     /// Why a line was invalid.
     #[serde(default)]
     pub why: Option<String>,
+    /// What only this verb tells.
+    #[serde(flatten)]
+    pub more: serde_json::Map<String, serde_json::Value>,
 }
 
 /// What an answer proves about the path.
@@ -210,6 +228,8 @@ mod tests {
         "0 http 10.0.0.1 80 GET /x 64 1500 A:b%20c",
         "GET http://10.0.0.1:80/x"
     )]
+    #[case(Verb::Kernel { act: "chroot" }, "0 kernel chroot", "chroot")]
+    #[case(Verb::Facts, "0 facts", "facts")]
     fn verbs_are_lines(#[case] verb: Verb, #[case] line: &str, #[case] shown: &str) {
         assert_eq!((verb.line(0).as_str(), verb.to_string().as_str()), (line, shown));
     }

@@ -78,6 +78,8 @@ impl AgentPod<'_> {
                 "containers": [{
                     "command": ["/agent/agent"],
                     "args": args,
+                    // The agent's mark: without it, it attempts nothing that the kernel must refuse.
+                    "env": [{ "name": "OKE_CONFORMANCE_PROBE", "value": "pod" }],
                     "volumeMounts": [{ "name": "agent", "mountPath": "/agent", "readOnly": true }],
                 }],
                 "volumes": [{ "name": "agent", "configMap": {

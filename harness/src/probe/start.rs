@@ -12,6 +12,7 @@ use kube::{Client, Error};
 use tokio::sync::OnceCell;
 use tokio::time::{sleep, timeout};
 
+use crate::probe::asked::Asked;
 use crate::probe::exec::Line;
 use crate::probe::pod::{AgentPod, Listening};
 use crate::probe::{Probe, agent};
@@ -132,6 +133,7 @@ impl Probes {
             node: node.name.clone(),
             address,
             running_after_ms,
+            asked: Asked::of(&pod),
             running_since: Instant::now(),
             line,
         })

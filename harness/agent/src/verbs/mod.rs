@@ -2,9 +2,11 @@
 
 mod answer;
 mod dns;
+mod facts;
 mod http;
 mod id;
-mod read;
+mod kernel;
+pub mod read;
 mod sleep;
 mod socket;
 mod tcp;
@@ -78,6 +80,8 @@ pub fn begin(verb: &[u8], words: Words<'_>) -> Result<Begun, Why> {
         b"dns" => dns::begin(words, now),
         b"read" => read::begin(words),
         b"id" => id::begin(words),
+        b"facts" => facts::begin(words),
+        b"kernel" => kernel::begin(words),
         b"sleep" => sleep::begin(words, now),
         b"" => Err("no verb"),
         _ => Err("unknown verb"),

@@ -1,0 +1,63 @@
+//! `facts`: what the kernel grants this process, as far as `id` does not tell it.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use rustix::fs::{CWD, FileType, Mode, OFlags, RawDir, StatVfsMountFlags, openat, statvfs};
+
+use super::id::field;
+use super::read::contents;
+use super::{Begun, failed};
+use crate::json::Object;
+use crate::pod::{is_first, link};
+use crate::words::{Why, Words, number};
+
+const NAMESPACES: [&core::ffi::CStr; 7] = [
+    c"/proc/self/ns/pid",
+    c"/proc/self/ns/ipc",
+    c"/proc/self/ns/uts",
+    c"/proc/self/ns/net",
+    c"/proc/self/ns/mnt",
+    c"/proc/self/ns/user",
+    c"/proc/self/ns/cgroup",
+];
+
+pub fn begin(mut words: Words<'_>) -> Result<Begun, Why> {
+    words.end()?;
+    let status = match contents(c"/proc/self/status", 64 << 10) {
+        Ok((status, _)) => status,
+        Err(errno) => return Ok(Begun::Answered(failed(errno))),
+    };
+    let root = match statvfs(c"/") {
+        Ok(root) if root.f_flag.contains(StatVfsMountFlags::RDONLY) => "read-only",
+        Ok(_) => "writable",
+        Err(errno) => return Ok(Begun::Answered(failed(errno))),
+    };
+    Ok(Begun::Answered(
+        Object::new()
+            .text("result", "ok")
+            .list("uids", field(&status, b"Uid"))
+            .list("gids", field(&status, b"Gid"))
+            .maybe("seccomp_filters", field(&status, b"Seccomp_filters").next().and_then(number))
+            .text("root", root)
+            .flag("first", is_first())
+            .list("namespaces", NAMESPACES.into_iter().filter_map(link))
+            .list("devices", devices()),
+    ))
+}
+
+/// The devices directly in /dev.
+fn devices() -> Vec<String> {
+    let mut devices = Vec::new();
+    let Ok(dev) = openat(CWD, c"/dev", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty()) else {
+        return devices;
+    };
+    let mut buffer = Vec::with_capacity(8192);
+    let mut entries = RawDir::new(dev, buffer.spare_capacity_mut());
+    while let Some(Ok(entry)) = entries.next() {
+        if matches!(entry.file_type(), FileType::CharacterDevice | FileType::BlockDevice) {
+            devices.push(String::from_utf8_lossy(entry.file_name().to_bytes()).into_owned());
+        }
+    }
+    devices
+}
