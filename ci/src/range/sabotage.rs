@@ -1,8 +1,9 @@
 //! Sabotages: one protection of the hardened range taken away, to prove that the scenario which relies on it fails.
 //!
 //! A sabotage is a directory `ci/range/sabotage/NAME/`: `README` (its first line: which protection goes, which scenarios
-//! must fail), `flips` (the ids of exactly those scenarios, a line each), and at least one of `apply.yaml` and `delete.txt` (lines
-//! `KIND/NAME [-n NAMESPACE]`).
+//! must fail), `flips` (the ids of exactly those scenarios, a line each), and at least one of `apply.yaml`, `delete.txt` (lines
+//! `KIND/NAME [-n NAMESPACE]`), and the pair `commit.sh` and `undo.sh`, which run on each worker for what no manifest can change
+//! (undo also where commit failed half-way: it must do no harm twice).
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -11,12 +12,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use super::docker::exec;
 use super::hardening;
 use super::kubectl::Kubectl;
 use super::manifests::{data_dir, fill};
 use super::names::Names;
 
 const READY_SECONDS: u32 = 30;
+const SCRIPT_LIMIT: Duration = Duration::from_secs(60);
 const POLICIES_TAKEN_UP_AFTER: Duration = Duration::from_secs(3);
 
 /// A sabotage as it lies in the tree.
@@ -30,6 +33,14 @@ pub struct Sabotage {
     pub flips: BTreeSet<String>,
     apply: Option<String>,
     delete: Vec<Deletion>,
+    scripts: Option<Scripts>,
+}
+
+/// What each worker runs, by `sh -e` as root.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Scripts {
+    commit: String,
+    undo: String,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +80,9 @@ impl Sabotage {
             let made = kubectl.apply(&manifests).await.with_context(context)?;
             kubectl.wait_for(&made, READY_SECONDS).await.with_context(context)?;
         }
+        if let Some(scripts) = &self.scripts {
+            on_workers(names, &scripts.commit).await.with_context(context)?;
+        }
         self.taken_up().await;
         Ok(())
     }
@@ -76,6 +90,9 @@ impl Sabotage {
     /// Gives the protection back: the hardening again, and away with what only the sabotage made.
     pub(crate) async fn undo(&self, kubectl: &Kubectl, names: &Names) -> Result<()> {
         let context = || format!("sabotage `{}` cannot be undone", self.name);
+        if let Some(scripts) = &self.scripts {
+            on_workers(names, &scripts.undo).await.with_context(context)?;
+        }
         let hardened = hardening::apply(kubectl, names).await.with_context(context)?;
         self.taken_up().await;
         let Some(text) = &self.apply else {
@@ -105,6 +122,12 @@ impl Sabotage {
     }
 }
 
+async fn on_workers(names: &Names, script: &str) -> Result<()> {
+    let [first, second] = names.workers();
+    let on = |worker: String| async move { exec(&worker, &["sh", "-e"], script.as_bytes(), SCRIPT_LIMIT).await };
+    tokio::try_join!(on(first), on(second)).map(drop)
+}
+
 async fn delete(kubectl: &Kubectl, object: &str, namespace: Option<&str>) -> Result<()> {
     let mut args = vec!["delete", "--ignore-not-found", "--wait", "--timeout=60s", object];
     if let Some(namespace) = namespace {
@@ -125,6 +148,11 @@ fn all_in(dir: &Path) -> Result<Vec<Sabotage>> {
 fn read(dir: &Path) -> Result<Sabotage> {
     let text = |file: &str| fs::read_to_string(dir.join(file)).ok();
     let readme = text("README").unwrap_or_default();
+    let scripts = match (text("commit.sh"), text("undo.sh")) {
+        (Some(commit), Some(undo)) => Some(Scripts { commit, undo }),
+        (None, None) => None,
+        _ => bail!("{}: commit.sh and undo.sh go together", dir.display()),
+    };
     let summary = readme.lines().next().map(str::trim).filter(|line| !line.is_empty());
     let sabotage = Sabotage {
         name: dir.file_name().unwrap_or_default().to_string_lossy().into_owned(),
@@ -141,11 +169,12 @@ fn read(dir: &Path) -> Result<Sabotage> {
             .collect(),
         apply: text("apply.yaml"),
         delete: deletions(&dir.join("delete.txt"), &text("delete.txt").unwrap_or_default())?,
+        scripts,
     };
     ensure!(!sabotage.flips.is_empty(), "{} names no scenario that must fail", dir.join("flips").display());
     ensure!(
-        sabotage.apply.is_some() || !sabotage.delete.is_empty(),
-        "{} takes nothing away: it needs an apply.yaml or a delete.txt",
+        sabotage.apply.is_some() || !sabotage.delete.is_empty() || sabotage.scripts.is_some(),
+        "{} takes nothing away: it needs an apply.yaml, a delete.txt, or a commit.sh with its undo.sh",
         dir.display()
     );
     Ok(sabotage)
@@ -223,13 +252,19 @@ mod tests {
     #[test]
     fn a_sabotage_that_takes_nothing_away_is_refused() {
         let tree = Tree::new("idle", &[("idle/README", "Nothing."), ("idle/flips", "a/b")]);
-        assert!(all_in(&tree.0).unwrap_err().to_string().ends_with("it needs an apply.yaml or a delete.txt"));
+        assert!(all_in(&tree.0).unwrap_err().to_string().ends_with("or a commit.sh with its undo.sh"));
     }
 
     #[test]
     fn a_sabotage_that_fails_nothing_is_refused() {
         let tree = Tree::new("tame", &[("tame/README", "Something."), ("tame/apply.yaml", "kind: Pod")]);
         assert!(all_in(&tree.0).unwrap_err().to_string().ends_with("names no scenario that must fail"));
+    }
+
+    #[test]
+    fn what_a_worker_does_it_must_be_able_to_undo() {
+        let tree = Tree::new("one-way", &[("a/README", "No way back."), ("a/flips", "a/b"), ("a/commit.sh", "true")]);
+        assert!(all_in(&tree.0).unwrap_err().to_string().ends_with("commit.sh and undo.sh go together"));
     }
 
     #[test]
