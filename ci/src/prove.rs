@@ -23,7 +23,7 @@ pub async fn prove(range: &Range, sabotages: &[Sabotage], tell: &dyn Fn(&str)) -
         let broken = suite(range).await;
         range.restore(sabotage).await?;
         let found = failures(&broken?);
-        match judge(&sabotage.flips, &found) {
+        match judge(&sabotage.flips, &sabotage.shows, &found) {
             Ok(()) => tell(&format!(
                 "{:<24} fails {} and nothing else",
                 sabotage.name,
@@ -53,7 +53,7 @@ pub async fn prove(range: &Range, sabotages: &[Sabotage], tell: &dyn Fn(&str)) -
 /// Scenarios that are not passes, with their outcome's word.
 type Failures = BTreeMap<String, String>;
 
-fn judge(flips: &BTreeSet<String>, found: &Failures) -> std::result::Result<(), String> {
+fn judge(flips: &BTreeSet<String>, shows: &[String], found: &Failures) -> std::result::Result<(), String> {
     let mut wrong = Vec::new();
     for id in flips {
         match found.get(id) {
@@ -68,6 +68,8 @@ fn judge(flips: &BTreeSet<String>, found: &Failures) -> std::result::Result<(), 
             .filter(|(id, _)| !flips.contains(*id))
             .map(|(id, outcome)| format!("{id} has nothing to do with it and is {outcome}")),
     );
+    let shown = |words: &String| flips.iter().any(|id| found.get(id).is_some_and(|outcome| outcome.contains(words)));
+    wrong.extend(shows.iter().filter(|words| !shown(words)).map(|words| format!("nothing shows `{words}`")));
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join(", ")) }
 }
 
@@ -128,9 +130,10 @@ mod tests {
 
     #[rstest]
     #[case::seen(&["a"], &[("a", "allowed (x)")], None)]
-    #[case::overlooked(&["a"], &[], Some("a passes all the same"))]
+    #[case::overlooked(&["a"], &[], Some("a passes all the same, nothing shows `(x)`"))]
     #[case::unclear(&["a"], &[("a", "inconclusive (x)")], Some("a should be allowed and is inconclusive (x)"))]
     #[case::too_wide(&["a"], &[("a", "allowed (x)"), ("b", "allowed (y)")], Some("b has nothing to do with it and is allowed (y)"))]
+    #[case::silent(&["a"], &[("a", "allowed")], Some("nothing shows `(x)`"))]
     fn exactly_the_scenarios_it_should(
         #[case] flips: &[&str],
         #[case] found: &[(&str, &str)],
@@ -138,6 +141,6 @@ mod tests {
     ) {
         let flips = flips.iter().map(ToString::to_string).collect();
         let found = found.iter().map(|(id, outcome)| (id.to_string(), outcome.to_string())).collect();
-        assert_eq!(judge(&flips, &found).err().as_deref(), expected);
+        assert_eq!(judge(&flips, &["(x)".to_owned()], &found).err().as_deref(), expected);
     }
 }

@@ -436,6 +436,36 @@ fn id_reads_the_kernels_view() {
 }
 
 #[test]
+fn facts_are_those_of_this_machine() {
+    for agent in agent::all() {
+        let answers = agent.batch("1 facts\n");
+        let facts = answers.of(1);
+        assert_eq!(facts["result"], "ok");
+        assert_eq!(facts["first"], false, "the agent is not this machine's first process");
+        let pid = std::fs::read_link("/proc/self/ns/pid").unwrap();
+        assert!(facts["namespaces"].as_array().unwrap().contains(&json!(pid.to_str().unwrap())), "{facts}");
+        assert!(facts["devices"].as_array().unwrap().contains(&json!("null")), "{facts}");
+    }
+}
+
+/// The one test that these verbs may have outside a pod: each of them must refuse, whatever it is dressed up as.
+#[test]
+fn outside_a_pod_nothing_is_attempted() {
+    let acts = include_str!("../agent/src/verbs/kernel/acts.rs");
+    let acts: Vec<&str> = acts.split("    act(\"").skip(1).filter_map(|act| Some(act.split_once('"')?.0)).collect();
+    assert!(acts.len() > 40, "{acts:?}");
+    let lines: String = acts.iter().enumerate().map(|(id, act)| format!("{id} kernel {act}\n")).collect();
+    for agent in agent::all() {
+        let mut command = agent.command();
+        command.arg("batch").env("OKE_CONFORMANCE_PROBE", "pod");
+        for answer in agent::batch(command, &lines).lines {
+            assert_eq!(answer["result"], "invalid", "{answer}");
+            assert!(answer["why"].as_str().unwrap().starts_with("not in a pod: "), "{answer}");
+        }
+    }
+}
+
+#[test]
 fn sleep_is_a_barrier() {
     let (silent, _listener, _backlog) = blackhole();
     let answers = agent::native().batch(format!(
@@ -475,6 +505,10 @@ fn every_bad_line_is_answered() {
         ("1 read", "no path"),
         ("1 read /x\0y 9", "a path with a zero byte"),
         ("1 id me", "too many arguments"),
+        ("1 facts all", "too many arguments"),
+        ("1 kernel", "no act"),
+        ("1 kernel reboot", "unknown act"),
+        ("1 kernel chroot /", "too many arguments"),
         ("1 sleep", "no milliseconds within 1..600000 where they are expected"),
     ] {
         let answers = agent::native().batch(format!("{line}\n"));

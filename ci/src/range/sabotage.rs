@@ -3,7 +3,8 @@
 //! A sabotage is a directory `ci/range/sabotage/NAME/`: `README` (its first line: which protection goes, which scenarios
 //! must fail), `flips` (the ids of exactly those scenarios, a line each), and at least one of `apply.yaml`, `delete.txt` (lines
 //! `KIND/NAME [-n NAMESPACE]`), and the pair `commit.sh` and `undo.sh`, which run on each worker for what no manifest can change
-//! (undo also where commit failed half-way: it must do no harm twice).
+//! (undo also where commit failed half-way: it must do no harm twice). Where it is not enough that a scenario fails, `shows` has what
+//! its evidence must say, a line each.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -31,6 +32,8 @@ pub struct Sabotage {
     pub summary: String,
     /// The ids of the scenarios that must fail then, and no others.
     pub flips: BTreeSet<String>,
+    /// What the evidence of those must say.
+    pub shows: Vec<String>,
     apply: Option<String>,
     delete: Vec<Deletion>,
     scripts: Option<Scripts>,
@@ -161,12 +164,8 @@ fn read(dir: &Path) -> Result<Sabotage> {
                 format!("{}: its first line must say what the sabotage takes away", dir.join("README").display())
             })?
             .to_owned(),
-        flips: text("flips")
-            .unwrap_or_default()
-            .lines()
-            .map(|line| line.trim().to_owned())
-            .filter(|line| !line.is_empty())
-            .collect(),
+        flips: lines(text("flips")).collect(),
+        shows: lines(text("shows")).collect(),
         apply: text("apply.yaml"),
         delete: deletions(&dir.join("delete.txt"), &text("delete.txt").unwrap_or_default())?,
         scripts,
@@ -178,6 +177,12 @@ fn read(dir: &Path) -> Result<Sabotage> {
         dir.display()
     );
     Ok(sabotage)
+}
+
+fn lines(text: Option<String>) -> impl Iterator<Item = String> {
+    let text = text.unwrap_or_default();
+    let lines: Vec<String> = text.lines().map(|line| line.trim().to_owned()).filter(|line| !line.is_empty()).collect();
+    lines.into_iter()
 }
 
 fn deletions(file: &Path, text: &str) -> Result<Vec<Deletion>> {

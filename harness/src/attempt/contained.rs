@@ -11,6 +11,7 @@
 mod acts;
 mod fate;
 mod grants;
+mod status;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -52,13 +53,13 @@ impl Guarded {
     /// # Errors
     /// Inconclusive where an exec broke, a twin failed, or an act failed for another reason than a refusal.
     pub async fn beside(self, neighbour: &Probe) -> Attempted {
-        let verbs = [Verb::Id, Verb::Facts].into_iter().chain(ACTS.iter().map(|act| Verb::Kernel { act: act.name }));
+        let verbs = grants::VERBS.into_iter().chain(ACTS.iter().map(|act| Verb::Kernel { act: act.name }));
         let start = Instant::now();
         let (answers, theirs) =
-            tokio::join!(self.probe.line.ask(verbs.collect()), neighbour.line.ask(vec![Verb::Id, Verb::Facts]));
+            tokio::join!(self.probe.line.ask(verbs.collect()), neighbour.line.ask(grants::VERBS.into()));
         let after_ms = start.elapsed().as_millis() as u64;
         let mut answers = answers.map_err(NoVerdict::inconclusive)?;
-        let tried = answers.split_off(answers.len().min(2));
+        let tried = answers.split_off(answers.len().min(grants::VERBS.len()));
         let grants = Grants::read(&answers).map_err(NoVerdict::inconclusive)?;
         let theirs = theirs.and_then(|answers| Grants::read(&answers));
         let theirs = theirs.map_err(|why| NoVerdict::inconclusive(format!("no control: {neighbour}: {why}")))?;
@@ -67,20 +68,19 @@ impl Guarded {
         let mut wrong = grants.contradictions(asked);
         wrong.extend(grants.shared_with(&theirs, asked));
         let sum = Sum::of(&tried, grants.is_filtered());
-        let place = &self.probe;
         if !wrong.is_empty() || !sum.done.is_empty() {
             wrong.extend(sum.done);
-            return Ok(Verdict::allowed(format!("{place}: {}", wrong.join("; "))));
+            return Ok(Verdict::allowed(wrong.join("; ")));
         }
         if !sum.unproved.is_empty() {
-            return Err(NoVerdict::inconclusive(format!("no control: {place}: {}", sum.unproved.join("; "))));
+            return Err(NoVerdict::inconclusive(format!("no control: {}", sum.unproved.join("; "))));
         }
         if !sum.unclear.is_empty() || sum.refused.is_empty() {
             let why = listed(&sum.unclear).unwrap_or_else(|| "nothing was refused".to_owned());
-            return Err(NoVerdict::inconclusive(format!("{place}: {why}")));
+            return Err(NoVerdict::inconclusive(why));
         }
         let count: usize = sum.refused.values().map(Vec::len).sum();
-        let mut evidence = format!("{place}: {count} acts refused: {}", listed(&sum.refused).unwrap_or_default());
+        let mut evidence = format!("{count} acts refused: {}", listed(&sum.refused).unwrap_or_default());
         evidence += &format!("; granted as asked: {grants}");
         for (title, answers) in [("told, not judged", &sum.told), ("not to be had here", &sum.lacking)] {
             if let Some(answers) = listed(answers) {

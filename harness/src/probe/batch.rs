@@ -35,9 +35,12 @@ pub enum Verb {
         /// Headers, as `Name:value`.
         headers: &'static [&'static str],
     },
-    /// Say who the process is and what it may do.
-    Id,
-    /// ... and what else the kernel grants it.
+    /// Quote a file.
+    Read {
+        /// Which.
+        path: &'static str,
+    },
+    /// Say what the kernel grants, as far as /proc does not.
     Facts,
     /// Attempt what the kernel must refuse: one of the agent's acts by name.
     Kernel {
@@ -48,6 +51,9 @@ pub enum Verb {
 
 /// The body of an answer that is kept, in bytes. Bodies are evidence of reach, never of content.
 const BODY: usize = 64;
+
+/// The most of a file that is quoted, in bytes.
+const TEXT: usize = 16 * 1024;
 
 impl Verb {
     /// As the agent reads it.
@@ -62,7 +68,7 @@ impl Verb {
                     .collect();
                 format!("{id} http {to} {port} GET {path} {BODY} {TIMEOUT_MS}{headers}")
             }
-            Self::Id => format!("{id} id"),
+            Self::Read { path } => format!("{id} read {path} {TEXT}"),
             Self::Facts => format!("{id} facts"),
             Self::Kernel { act } => format!("{id} kernel {act}"),
         }
@@ -75,7 +81,7 @@ impl fmt::Display for Verb {
             Self::Tcp { to, port } => write!(f, "tcp {}", Socket(*to, *port)),
             Self::Udp { to, port } => write!(f, "udp {}", Socket(*to, *port)),
             Self::Http { to, port, path, .. } => write!(f, "GET http://{}{path}", Socket(*to, *port)),
-            Self::Id => f.write_str("id"),
+            Self::Read { path } => write!(f, "read {path}"),
             Self::Facts => f.write_str("facts"),
             Self::Kernel { act } => f.write_str(act),
         }
@@ -230,6 +236,7 @@ mod tests {
     )]
     #[case(Verb::Kernel { act: "chroot" }, "0 kernel chroot", "chroot")]
     #[case(Verb::Facts, "0 facts", "facts")]
+    #[case(Verb::Read { path: "/proc/1/status" }, "0 read /proc/1/status 16384", "read /proc/1/status")]
     fn verbs_are_lines(#[case] verb: Verb, #[case] line: &str, #[case] shown: &str) {
         assert_eq!((verb.line(0).as_str(), verb.to_string().as_str()), (line, shown));
     }

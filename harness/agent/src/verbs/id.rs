@@ -14,7 +14,10 @@ pub fn begin(mut words: Words<'_>) -> Result<Begun, Why> {
         Ok((status, _)) => status,
         Err(errno) => return Ok(Begun::Answered(failed(errno))),
     };
-    let field = |name| field(&status, name);
+    let field = |name: &[u8]| {
+        let line = status.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(name)?.strip_prefix(b":"));
+        Words::new(line.unwrap_or_default())
+    };
     let count = |name, nth| field(name).nth(nth).and_then(number);
     let mut answer = Object::new()
         .text("result", "ok")
@@ -32,10 +35,4 @@ pub fn begin(mut words: Words<'_>) -> Result<Begun, Why> {
             .maybe("no_new_privs", count(b"NoNewPrivs", 0))
             .text("hostname", rustix::system::uname().nodename().to_bytes()),
     ))
-}
-
-/// A line's words in what `/proc/self/status` says.
-pub fn field<'a>(status: &'a [u8], name: &[u8]) -> Words<'a> {
-    let line = status.split(|byte| *byte == b'\n').find_map(|line| line.strip_prefix(name)?.strip_prefix(b":"));
-    Words::new(line.unwrap_or_default())
 }

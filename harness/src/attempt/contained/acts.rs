@@ -116,8 +116,7 @@ mod tests {
             .skip(1)
             .filter_map(|line| Some((line.split_once('"')?.0, line.split_once(",\n")?.0.contains(".twin("))))
             .collect();
-        let ours: Vec<(&str, bool)> =
-            ACTS.iter().map(|act| (act.name, !matches!(act.twin, Twin::None))).collect();
+        let ours: Vec<(&str, bool)> = ACTS.iter().map(|act| (act.name, !matches!(act.twin, Twin::None))).collect();
         assert_eq!(ours, theirs);
     }
 }

@@ -2,33 +2,22 @@
 use std::fmt;
 
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::probe::asked::Asked;
-use crate::probe::batch::Answer;
+use crate::probe::batch::{Answer, Verb};
 
-/// The agent's `id`.
-#[derive(Clone, Debug, Deserialize)]
-struct Id {
-    groups: Vec<String>,
-    cap_inh: String,
-    cap_prm: String,
-    cap_eff: String,
-    cap_bnd: String,
-    cap_amb: String,
-    seccomp: Option<u64>,
-    no_new_privs: Option<u64>,
-    hostname: String,
-}
+use super::status::Status;
+
+/// What the agent is asked. The runtime starts an exec by a description of its own: the pod's first process may have been granted other
+/// things than the one that asks.
+pub const VERBS: [Verb; 3] =
+    [Verb::Facts, Verb::Read { path: "/proc/1/status" }, Verb::Read { path: "/proc/self/status" }];
 
 /// The agent's `facts`.
 #[derive(Clone, Debug, Deserialize)]
 struct Facts {
-    /// Real, effective, saved, file system.
-    uids: Vec<String>,
-    gids: Vec<String>,
-    seccomp_filters: Option<u64>,
+    hostname: String,
     root: String,
     /// Whether the agent is process 1.
     first: bool,
@@ -40,8 +29,11 @@ struct Facts {
 /// What the kernel grants.
 #[derive(Clone, Debug)]
 pub struct Grants {
-    id: Id,
     facts: Facts,
+    /// The pod's first process.
+    first: Status,
+    /// The exec in it.
+    exec: Status,
 }
 
 /// Namespaces that the kernel makes for itself have fixed numbers (include/uapi/linux/nsfs.h; those of net and mnt from 6.18 on). Where
@@ -58,55 +50,27 @@ const INITIAL: [(&str, &str); 6] = [
 /// What every container has (OCI runtime specification, default devices).
 const DEVICES: [&str; 8] = ["null", "zero", "full", "random", "urandom", "tty", "console", "ptmx"];
 
-/// `SECCOMP_MODE_FILTER`.
-const FILTER: u64 = 2;
-
 impl Grants {
-    /// Reads the answers to `id` and `facts`.
+    /// Reads the answers to [`VERBS`].
     ///
     /// # Errors
     /// A sentence where one is missing or not whole.
     pub fn read(answers: &[Answer]) -> Result<Self, String> {
-        let [id, facts] = answers else { return Err("the agent did not say what it was granted".into()) };
-        Ok(Self { id: part(id)?, facts: part(facts)? })
+        let [facts, first, exec] = answers else { return Err("the agent did not say what it was granted".into()) };
+        Ok(Self { facts: part(facts)?, first: status(first)?, exec: status(exec)? })
     }
 
     /// Whether a seccomp filter judges the calls.
     pub fn is_filtered(&self) -> bool {
-        self.id.seccomp == Some(FILTER)
+        self.exec.is_filtered()
     }
 
     /// Where the kernel grants more than the pod asks for, a sentence each.
     pub fn contradictions(&self, asked: &Asked) -> Vec<String> {
-        let Self { id, facts } = self;
-        let mut wrong = Vec::new();
-        let mut ids = |what: &str, asked: Option<i64>, ids: &[String]| {
-            if let Some(asked) = asked
-                && !(ids.len() == 4 && ids.iter().all(|id| *id == asked.to_string()))
-            {
-                wrong.push(format!("the pod asks for {what} {asked}, and the kernel says {}", ids.join(" ")));
-            }
-        };
-        ids("user", asked.user, &facts.uids);
-        ids("group", asked.group, &facts.gids);
-        if asked.group.is_some_and(|group| group != 0) && id.groups.iter().any(|group| group == "0") {
-            wrong.push("the pod asks for no root group, and the kernel says Groups: 0".into());
-        }
-        if asked.no_capability {
-            let granted = self.capabilities().into_iter().filter(|(_, set)| set.bytes().any(|digit| digit != b'0'));
-            wrong.extend(
-                granted.map(|(name, set)| format!("the pod drops all capabilities, and the kernel says {name}: {set}")),
-            );
-        }
-        if asked.no_new_privileges && id.no_new_privs != Some(1) {
-            let found = shown(id.no_new_privs);
-            wrong.push(format!("the pod forbids new privileges, and the kernel says NoNewPrivs: {found}"));
-        }
-        if let Some(profile) = &asked.seccomp
-            && !self.is_filtered()
-        {
-            let found = shown(id.seccomp);
-            wrong.push(format!("the pod asks for seccomp {profile}, and the kernel says Seccomp: {found}"));
+        let facts = &self.facts;
+        let mut wrong = self.first.contradictions(asked);
+        if self.exec != self.first {
+            wrong.extend(self.exec.contradictions(asked).into_iter().map(|why| format!("in an exec {why}")));
         }
         if asked.read_only_root && facts.root != "read-only" {
             wrong.push(format!("the pod asks for a read-only root, and the kernel says it is {}", facts.root));
@@ -115,15 +79,19 @@ impl Grants {
         if !shares("pid") && !facts.first {
             wrong.push("the pod has its own pid namespace, and process 1 in it is not its own".into());
         }
-        if !shares("uts") && id.hostname != asked.hostname {
-            wrong.push(format!("the pod has its own host name {}, and the kernel says {}", asked.hostname, id.hostname));
+        if !shares("uts") && facts.hostname != asked.hostname {
+            wrong.push(format!(
+                "the pod has its own host name {}, and the kernel says {}",
+                asked.hostname, facts.hostname
+            ));
         }
         for (kind, initial) in INITIAL {
             if !shares(kind) && facts.namespaces.iter().any(|namespace| namespace == initial) {
                 wrong.push(format!("the pod has its own {kind} namespace, and the kernel says the node's, {initial}"));
             }
         }
-        let foreign: Vec<&str> = facts.devices.iter().map(String::as_str).filter(|name| !DEVICES.contains(name)).collect();
+        let foreign: Vec<&str> =
+            facts.devices.iter().map(String::as_str).filter(|name| !DEVICES.contains(name)).collect();
         if asked.unprivileged && !foreign.is_empty() {
             wrong.push(format!("the pod asks for no device, and finds {}", foreign.join(", ")));
         }
@@ -141,37 +109,28 @@ impl Grants {
             })
             .collect()
     }
-
-    fn capabilities(&self) -> [(&'static str, &str); 5] {
-        let Id { cap_inh, cap_prm, cap_eff, cap_bnd, cap_amb, .. } = &self.id;
-        [("CapInh", cap_inh), ("CapPrm", cap_prm), ("CapEff", cap_eff), ("CapBnd", cap_bnd), ("CapAmb", cap_amb)]
-            .map(|(name, set)| (name, set.as_str()))
-    }
 }
 
 impl fmt::Display for Grants {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { id, facts } = self;
-        write!(f, "Uid {}, Gid {}", facts.uids.join(" "), facts.gids.join(" "))?;
-        for (name, set) in self.capabilities() {
-            write!(f, ", {name} {set}")?;
-        }
-        write!(f, ", NoNewPrivs {}, Seccomp {}", shown(id.no_new_privs), shown(id.seccomp))?;
-        write!(f, " ({} filters), root {}", shown(facts.seccomp_filters), facts.root)?;
-        write!(f, ", {}, devices {}", facts.namespaces.join(" "), facts.devices.join(" "))
+        let facts = &self.facts;
+        let (namespaces, devices) = (facts.namespaces.join(" "), facts.devices.join(" "));
+        write!(f, "{}, root {}, {namespaces}, devices {devices}", self.first, facts.root)
     }
 }
 
-fn shown(number: Option<u64>) -> String {
-    number.map_or_else(|| "nothing".to_owned(), |number| number.to_string())
-}
-
-fn part<T: DeserializeOwned>(answer: &Answer) -> Result<T, String> {
+fn part(answer: &Answer) -> Result<Facts, String> {
     if answer.result != "ok" {
         return Err(format!("the agent cannot say what it was granted: {answer}"));
     }
     serde_json::from_value(Value::Object(answer.more.clone()))
         .map_err(|error| format!("the agent does not say all that it was granted: {error}"))
+}
+
+fn status(answer: &Answer) -> Result<Status, String> {
+    let text = answer.more.get("text").and_then(Value::as_str);
+    let status = text.and_then(Status::read);
+    status.ok_or_else(|| format!("the agent cannot read what a process was granted: {answer}"))
 }
 
 #[cfg(test)]
@@ -181,65 +140,83 @@ mod tests {
     use rstest::rstest;
     use serde_json::json;
 
-    fn said() -> [Value; 2] {
-        let none = "0000000000000000";
+    fn said() -> [Value; 3] {
+        let status = json!({ "result": "ok", "text": crate::attempt::contained::status::tests::CONTAINED });
         [
-            json!({ "id": 0, "result": "ok", "groups": ["65532"], "cap_inh": none, "cap_prm": none, "cap_eff": none,
-                "cap_bnd": none, "cap_amb": none, "seccomp": 2, "no_new_privs": 1, "hostname": "p" }),
-            json!({ "id": 1, "result": "ok", "uids": ["7", "7", "7", "7"], "gids": ["8", "8", "8", "8"],
-                "seccomp_filters": 1, "root": "read-only", "first": true,
+            json!({ "result": "ok", "hostname": "p", "root": "read-only", "first": true,
                 "namespaces": ["pid:[1]", "ipc:[2]", "uts:[3]", "net:[4]", "mnt:[5]", "user:[4026531837]"],
                 "devices": ["null", "zero"] }),
+            status.clone(),
+            status,
         ]
     }
 
-    fn grants(said: &[Value; 2]) -> Grants {
-        Grants::read(&answers(&format!("{}\n{}\n", said[0], said[1]), 2).unwrap()).unwrap()
+    fn grants(said: &[Value; 3]) -> Grants {
+        let lines = said.iter().enumerate().map(|(id, said)| {
+            let mut line = said.clone();
+            line["id"] = id.into();
+            format!("{line}\n")
+        });
+        Grants::read(&answers(&lines.collect::<String>(), 3).unwrap()).unwrap()
     }
 
     fn asked() -> Asked {
         Asked {
             hostname: "p".into(),
-            user: Some(7),
-            group: Some(8),
-            no_new_privileges: true,
-            seccomp: Some("RuntimeDefault".into()),
-            read_only_root: true,
-            no_capability: true,
-            unprivileged: true,
             namespaces: vec!["pid", "ipc", "uts", "net", "mnt"],
+            ..crate::attempt::contained::status::tests::asked()
         }
     }
 
     #[test]
     fn what_is_granted_as_asked_contradicts_nothing() {
         assert!(grants(&said()).contradictions(&asked()).is_empty());
+        assert!(grants(&said()).is_filtered());
     }
 
     #[rstest]
-    #[case(1, "uids", json!(["7", "0", "7", "7"]), "the pod asks for user 7, and the kernel says 7 0 7 7")]
-    #[case(0, "groups", json!(["0", "8"]), "the pod asks for no root group, and the kernel says Groups: 0")]
-    #[case(0, "cap_bnd", json!("00000000a80425fb"), "the pod drops all capabilities, and the kernel says CapBnd: 00000000a80425fb")]
-    #[case(0, "no_new_privs", json!(0), "the pod forbids new privileges, and the kernel says NoNewPrivs: 0")]
-    #[case(0, "seccomp", json!(0), "the pod asks for seccomp RuntimeDefault, and the kernel says Seccomp: 0")]
-    #[case(0, "seccomp", Value::Null, "the pod asks for seccomp RuntimeDefault, and the kernel says Seccomp: nothing")]
-    #[case(1, "root", json!("writable"), "the pod asks for a read-only root, and the kernel says it is writable")]
-    #[case(1, "first", json!(false), "the pod has its own pid namespace, and process 1 in it is not its own")]
-    #[case(0, "hostname", json!("node"), "the pod has its own host name p, and the kernel says node")]
-    #[case(1, "devices", json!(["null", "sda"]), "the pod asks for no device, and finds sda")]
-    #[case(1, "namespaces", json!(["ipc:[4026531839]"]), "the pod has its own ipc namespace, and the kernel says the node's, ipc:[4026531839]")]
-    fn what_is_granted_beyond_is_told(#[case] part: usize, #[case] key: &str, #[case] value: Value, #[case] expected: &str) {
+    #[case("root", json!("writable"), "the pod asks for a read-only root, and the kernel says it is writable")]
+    #[case("first", json!(false), "the pod has its own pid namespace, and process 1 in it is not its own")]
+    #[case("hostname", json!("node"), "the pod has its own host name p, and the kernel says node")]
+    #[case("devices", json!(["null", "sda"]), "the pod asks for no device, and finds sda")]
+    #[case("namespaces", json!(["ipc:[4026531839]"]), "the pod has its own ipc namespace, and the kernel says the node's, ipc:[4026531839]")]
+    fn what_is_granted_beyond_is_told(#[case] key: &str, #[case] value: Value, #[case] expected: &str) {
         let mut said = said();
-        said[part][key] = value;
+        said[0][key] = value;
         assert_eq!(grants(&said).contradictions(&asked()), [expected]);
         // A pod that asks for nothing is owed nothing.
         assert!(grants(&said).contradictions(&Asked::default()).is_empty());
     }
 
+    #[rstest]
+    #[case::first(1, "")]
+    #[case::exec(2, "in an exec ")]
+    fn each_process_is_held_to_it(#[case] process: usize, #[case] prefix: &str) {
+        let mut said = said();
+        let text = said[process]["text"].as_str().unwrap().replace("NoNewPrivs:\t1", "NoNewPrivs:\t0");
+        said[process]["text"] = text.into();
+        let expected = format!("{prefix}the pod forbids new privileges, and the kernel says NoNewPrivs: 0");
+        assert_eq!(grants(&said).contradictions(&asked()), [expected]);
+    }
+
+    #[test]
+    fn what_is_not_told_is_not_granted_as_asked() {
+        let mut said = said();
+        said[1] = json!({ "result": "error", "errno": "EACCES" });
+        let lines: String = (0..3)
+            .map(|id| {
+                said[id]["id"] = id.into();
+                format!("{}\n", said[id])
+            })
+            .collect();
+        let why = Grants::read(&answers(&lines, 3).unwrap()).unwrap_err();
+        assert_eq!(why, "the agent cannot read what a process was granted: error (EACCES) after 0 ms");
+    }
+
     #[test]
     fn a_namespace_that_two_pods_have_is_the_nodes() {
         let mut other = said();
-        other[1]["namespaces"] = json!(["pid:[1]", "ipc:[9]", "user:[4026531837]"]);
+        other[0]["namespaces"] = json!(["pid:[1]", "ipc:[9]", "user:[4026531837]"]);
         let shared = grants(&said()).shared_with(&grants(&other), &asked());
         assert_eq!(shared, ["the pod has its own pid namespace, and another pod on the node has the same, pid:[1]"]);
     }

@@ -43,10 +43,12 @@ pub const ACTS: [Act; 42] = [
     act("setgid-root", Call(calls::join_root_group)).twin(Call(calls::stay_in_group)),
     act("init-module", Call(calls::load_module)).known_by(c"/proc/modules"),
     act("write-root", Call(calls::write_root)).twin(Call(calls::write_place)),
-    act("write-proc-sys", Open(c"/proc/sys/kernel/core_pattern", WRITE)).twin(Open(c"/proc/sys/kernel/core_pattern", READ)),
+    act("write-proc-sys", Open(c"/proc/sys/kernel/core_pattern", WRITE))
+        .twin(Open(c"/proc/sys/kernel/core_pattern", READ)),
     act("write-sysrq", Open(c"/proc/sysrq-trigger", WRITE)).twin(Open(c"/proc/sysrq-trigger", LOOK)),
     act("write-sys", Open(c"/sys/kernel/rcu_expedited", WRITE)).twin(Open(c"/sys/kernel/rcu_expedited", READ)),
-    act("write-uevent-helper", Open(c"/sys/kernel/uevent_helper", WRITE)).twin(Open(c"/sys/kernel/uevent_helper", READ)),
+    act("write-uevent-helper", Open(c"/sys/kernel/uevent_helper", WRITE))
+        .twin(Open(c"/sys/kernel/uevent_helper", READ)),
     act("make-cgroup", Call(calls::make_cgroup)).twin(Open(c"/sys/fs/cgroup", LOOK)),
     act("unmask-kcore", Unmask(c"/proc/kcore")),
     act("unmask-keys", Unmask(c"/proc/keys")),

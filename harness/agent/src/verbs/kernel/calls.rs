@@ -286,7 +286,8 @@ pub fn observe_itself() -> isize {
     const PERF_COUNT_SW_DUMMY: u64 = 9;
     const DISABLED_EXCLUDE_KERNEL_EXCLUDE_HV: u64 = 1 | 1 << 5 | 1 << 6;
     // `struct perf_event_attr` in its first version: type and size, config, period, sample type, read format, flags, two more.
-    let event = [PERF_TYPE_SOFTWARE | SIZE << 32, PERF_COUNT_SW_DUMMY, 0, 0, 0, DISABLED_EXCLUDE_KERNEL_EXCLUDE_HV, 0, 0];
+    let event =
+        [PERF_TYPE_SOFTWARE | SIZE << 32, PERF_COUNT_SW_DUMMY, 0, 0, 0, DISABLED_EXCLUDE_KERNEL_EXCLUDE_HV, 0, 0];
     // SAFETY: the kernel reads as many bytes as the structure says it has.
     closed(unsafe { call(nr::PERF_EVENT_OPEN, [from_ref(&event) as usize, 0, usize::MAX, usize::MAX, 0]) })
 }

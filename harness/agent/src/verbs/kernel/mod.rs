@@ -51,9 +51,9 @@ impl Deed {
     fn perform(self) -> isize {
         match self {
             Self::Call(call) => call(),
-            Self::Open(path, flags) => {
-                code(openat(CWD, path, flags | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY, Mode::empty()).map(drop))
-            }
+            Self::Open(path, flags) => code(
+                openat(CWD, path, flags | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY, Mode::empty()).map(drop),
+            ),
             Self::Unmask(path) => masks::look_behind(path),
         }
     }
