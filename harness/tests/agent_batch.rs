@@ -466,6 +466,14 @@ fn outside_a_pod_nothing_is_attempted() {
 }
 
 #[test]
+fn the_kernels_acts_disturb_no_measurement() {
+    let (silent, _listener, _backlog) = blackhole();
+    let answers = agent::native().batch(format!("1 tcp 127.0.0.1 {silent} 200\n2 kernel chroot\n3 id\n"));
+    let order: Vec<_> = answers.lines.iter().map(|line| line["id"].as_u64().unwrap()).collect();
+    assert_eq!(order, [1, 2, 3]);
+}
+
+#[test]
 fn sleep_is_a_barrier() {
     let (silent, _listener, _backlog) = blackhole();
     let answers = agent::native().batch(format!(

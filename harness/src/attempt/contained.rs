@@ -146,3 +146,45 @@ fn listed(answers: &ByAnswer) -> Option<String> {
     let lines: Vec<String> = answers.iter().map(|(answer, acts)| format!("{answer}: {}", acts.join(", "))).collect();
     (!lines.is_empty()).then(|| lines.join("; "))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// What the agent answers where everything is refused and every twin succeeds, but for `changed`.
+    fn sum(changed: &[(&str, serde_json::Value)]) -> Sum {
+        let refused = json!({ "result": "failed", "errno": "EPERM", "twin": "done" });
+        let lines = ACTS.iter().enumerate().map(|(id, act)| {
+            let change = changed.iter().find(|(name, _)| *name == act.name);
+            let mut line = change.map_or_else(|| refused.clone(), |(_, answer)| answer.clone());
+            line["id"] = id.into();
+            format!("{line}\n")
+        });
+        Sum::of(&crate::probe::batch::answers(&lines.collect::<String>(), ACTS.len()).unwrap(), true)
+    }
+
+    #[test]
+    fn what_is_refused_next_to_its_twin_counts() {
+        let sum = sum(&[]);
+        assert!(sum.done.is_empty() && sum.unproved.is_empty() && sum.unclear.is_empty());
+        assert_eq!(sum.refused["EPERM"].len() + sum.told["EPERM"].len(), ACTS.len());
+        assert!(sum.twins.contains(&"setuid-root"));
+    }
+
+    #[test]
+    fn a_refusal_without_its_twin_proves_nothing() {
+        let alone = json!({ "result": "failed", "errno": "EPERM", "twin": "failed", "twin_errno": "EACCES" });
+        let sum = sum(&[("mknod-device", alone.clone()), ("ptrace-suspend-seccomp", alone)]);
+        // Some profiles close ptrace whole.
+        assert_eq!(sum.unproved, ["mknod-device was refused, and so was its harmless twin: EACCES"]);
+    }
+
+    #[test]
+    fn what_succeeds_is_told_by_name() {
+        let sum =
+            sum(&[("chroot", json!({ "result": "done", "twin": "done" })), ("keyctl", json!({ "result": "done" }))]);
+        assert_eq!(sum.done, ["the kernel lets it change its root (chroot)"]);
+        assert_eq!(sum.told["done"], ["keyctl"]);
+    }
+}
