@@ -38,7 +38,7 @@ pub const ACTS: [Act; 42] = [
     act("add-key", Call(calls::add_key)).known_by(c"/proc/keys"),
     act("bpf", Call(calls::make_map)).known_by(c"/proc/sys/kernel/unprivileged_bpf_disabled"),
     act("perf", Call(calls::observe_itself)).known_by(c"/proc/sys/kernel/perf_event_paranoid"),
-    act("chroot", Call(calls::change_root)).twin(Call(calls::change_directory)),
+    act("chroot", Call(calls::change_root)).twin(Call(calls::change_directory)).known_by(c"/proc/self/root"),
     act("setuid-root", Call(calls::become_root)).twin(Call(calls::stay_user)),
     act("setgid-root", Call(calls::join_root_group)).twin(Call(calls::stay_in_group)),
     act("init-module", Call(calls::load_module)).known_by(c"/proc/modules"),
