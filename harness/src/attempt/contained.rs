@@ -26,6 +26,11 @@ use acts::{ACTS, Twin};
 use fate::Fate;
 use grants::Grants;
 
+/// What the kernel is asked for, for the reader.
+pub fn attempts() -> Vec<String> {
+    ACTS.iter().map(|act| format!("{}: {}", act.name, act.what)).collect()
+}
+
 /// A probe that must not get out of its container.
 #[must_use = "name the expected guard with `refused_by`"]
 pub struct Contained {

@@ -186,11 +186,12 @@ mod tests {
         let asked = AtomicUsize::new(0);
         let line = Line::answered_by(move |_| {
             let result = results[asked.fetch_add(1, Ordering::SeqCst).min(results.len() - 1)];
-            Answer { result: result.into(), id: None, errno: None, ms: 0, status: None, connected: None, why: None }
+            serde_json::from_value(serde_json::json!({ "result": result })).unwrap()
         });
         Arc::new(Probe {
             namespace: namespace.into(),
             pod: String::new(),
+            asked: Default::default(),
             node: "n".into(),
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             running_after_ms: 0,

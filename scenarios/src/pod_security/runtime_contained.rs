@@ -15,6 +15,7 @@
 //! the very thing that is forbidden: that those acts succeed where the filter is gone is what this scenario's sabotage shows. What the
 //! kernel does not have is no denial: it is left out and told, and so is what a common runtime's own default lets through.
 use futures::try_join;
+use harness::attempt::contained;
 use harness::cx::Cx;
 use harness::rights;
 use harness::run;
@@ -30,7 +31,8 @@ pub const SCENARIO: Scenario = Scenario {
     impact: Impact::Probe,
     scope: Scope::EachNamespaceOnEachPool,
     needs: &[rights::PROBES],
-    requests: 0,
+    attempts: |_| contained::attempts(),
+    controls: |_| 0,
     run: run!(attempt),
 };
 
