@@ -629,10 +629,10 @@ fn a_slow_reader_does_not_spoil_the_measurements() {
         output.stdout.split(|byte| *byte == b'\n').filter_map(|line| serde_json::from_slice(line).ok()).collect();
     assert_eq!(answers.len(), 204);
     let of = |id: u64| answers.iter().find(|answer| answer["id"] == id).unwrap();
-    for id in [900, 902] {
-        assert!(of(id)["ms"].as_u64().unwrap() < 50, "{}", of(id));
+    // The reader keeps the agent waiting for 1500 ms: no less would show in what is spoilt.
+    for id in [900, 901, 902] {
+        assert!(of(id)["ms"].as_u64().unwrap() < 1000, "{}", of(id));
     }
-    assert!(of(901)["ms"].as_u64().unwrap() < 200, "{}", of(901));
 }
 
 #[test]
