@@ -292,7 +292,7 @@ impl Range {
         docker::docker(&["logs", &self.names.metadata()])
     }
 
-    /// Every object in the cluster that can be listed, sorted: which it is, whether it was made anew or changed, and its labels; without
+    /// Every object in the cluster that can be listed, sorted: which it is, whether it was made anew, and its labels; without
     /// events, which come and go by themselves.
     ///
     /// # Errors

@@ -7,11 +7,11 @@ use super::kubectl::Kubectl;
 /// Kinds that the cluster writes of itself all the time.
 const RESTLESS: [&str; 2] = ["events", "events.events.k8s.io"];
 
-/// Every object that can be listed, in all namespaces, sorted: which it is, whether it was made anew or changed, and its labels.
+/// Every object that can be listed, in all namespaces, sorted: which it is, whether it was made anew, and its labels.
 pub(crate) async fn of(kubectl: &Kubectl) -> Result<Vec<String>> {
     let kinds = kubectl.run(&["api-resources", "--verbs=list", "--output=name"]).await?;
     let kinds: Vec<&str> = kinds.lines().filter(|kind| !RESTLESS.contains(kind)).collect();
-    let columns = "--output=custom-columns=:kind,:metadata.namespace,:metadata.name,:metadata.uid,:metadata.generation,:metadata.labels";
+    let columns = "--output=custom-columns=:kind,:metadata.namespace,:metadata.name,:metadata.uid,:metadata.labels";
     let objects = kubectl.run(&["get", &kinds.join(","), "--all-namespaces", "--no-headers", columns]).await?;
     Ok(lines(&objects))
 }

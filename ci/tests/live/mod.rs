@@ -84,7 +84,7 @@ pub fn probes() -> Vec<String> {
         .collect()
 }
 
-/// Every object that can be listed, in all namespaces: which it is, whether it was made anew or changed, and its labels.
+/// Every object that can be listed, in all namespaces: which it is, whether it was made anew, and its labels.
 pub fn everything() -> Vec<String> {
     Runtime::new().unwrap().block_on(range().objects()).unwrap()
 }
