@@ -2,7 +2,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,8 @@ pub const IN_FLIGHT: usize = 32;
 const ATTEMPTS: usize = 24;
 /// Until the head of an answer, counted from when the request is sent; a watch and an exec have theirs at once.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
+/// ... of a server that has left as many requests in a row unanswered as may be under way: a thousand more would wait for hours.
+const IMPATIENT: Duration = Duration::from_secs(1);
 
 /// The requests of a run.
 #[derive(Clone, Debug)]
@@ -24,12 +26,14 @@ pub struct Traffic {
     permits: Arc<Semaphore>,
     attempts: Arc<Semaphore>,
     sent: Arc<AtomicU64>,
+    /// Requests in a row that were not answered in time.
+    unanswered: Arc<AtomicUsize>,
 }
 
 impl Default for Traffic {
     fn default() -> Self {
         let of = |permits| Arc::new(Semaphore::new(permits));
-        Self { permits: of(IN_FLIGHT), attempts: of(ATTEMPTS), sent: Arc::default() }
+        Self { permits: of(IN_FLIGHT), attempts: of(ATTEMPTS), sent: Arc::default(), unanswered: Arc::default() }
     }
 }
 
@@ -80,7 +84,7 @@ where
     }
 
     fn call(&mut self, request: Request<Asked>) -> Self::Future {
-        let Traffic { permits, sent, .. } = self.traffic.clone();
+        let Traffic { permits, sent, unanswered, .. } = self.traffic.clone();
         // Not sent yet: nothing is before the future is polled, and that is where its turn is waited for. A caller that gives up
         // takes its place in the queue along.
         let answer = self.inner.call(request);
@@ -88,9 +92,14 @@ where
             let _turn = permits.acquire().await?;
             sent.fetch_add(1, Ordering::Relaxed);
             let start = Instant::now();
-            let answer = tokio::time::timeout(ANSWER_WITHIN, answer).await;
-            let mut answer =
-                answer.map_err(|_| format!("the API server did not answer within {} s", ANSWER_WITHIN.as_secs()))??;
+            let silent = unanswered.load(Ordering::Relaxed) >= IN_FLIGHT;
+            let within = if silent { IMPATIENT } else { ANSWER_WITHIN };
+            let Ok(answer) = tokio::time::timeout(within, answer).await else {
+                unanswered.fetch_add(1, Ordering::Relaxed);
+                return Err(format!("the API server did not answer within {} s", within.as_secs()).into());
+            };
+            unanswered.store(0, Ordering::Relaxed);
+            let mut answer = answer?;
             answer.extensions_mut().insert(AnsweredAfter(start.elapsed()));
             Ok(answer)
         })
@@ -135,5 +144,18 @@ mod tests {
         let silent = service_fn(|_: Request<()>| std::future::pending::<Result<Response<()>, BoxError>>());
         let told = Traffic::default().layer(silent).oneshot(Request::new(())).await.unwrap_err().to_string();
         assert_eq!(told, "the API server did not answer within 15 s");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_stays_silent_is_asked_with_less_patience_until_it_answers() {
+        let traffic = Traffic::default();
+        let silent = service_fn(|_: Request<()>| std::future::pending::<Result<Response<()>, BoxError>>());
+        let start = tokio::time::Instant::now();
+        let asked = (0..IN_FLIGHT * 4).map(|_| traffic.layer(silent).oneshot(Request::new(())));
+        futures::future::join_all(asked).await;
+        assert_eq!(start.elapsed().as_secs(), 15 + 3);
+        let quick = service_fn(|_: Request<()>| async { Ok::<_, BoxError>(Response::new(())) });
+        assert!(traffic.layer(quick).oneshot(Request::new(())).await.is_ok());
+        assert!(traffic.layer(slow()).oneshot(Request::new(())).await.is_ok());
     }
 }
