@@ -180,7 +180,7 @@ mod tests {
     #[case::dry_run(&TRIES, "create pods", true)]
     #[case::dry_run_sweeps_nothing(&TRIES, "deletecollection pods", false)]
     #[case::dry_run_in_the_deployers_name(&TRIES, "create serviceaccounts/token of the deployer", true)]
-    #[case::probe(&PROBES, "create namespaces", true)]
+    #[case::probe(&PROBES, "create configmaps", true)]
     #[case::probe_is_swept(&PROBES, "deletecollection priorityclasses.scheduling.k8s.io", true)]
     fn a_scenario_says_what_it_needs(#[case] scenario: &'static Scenario, #[case] right: &str, #[case] expected: bool) {
         let rights = rights(&[Entry::new("a", "b", "", scenario)]);

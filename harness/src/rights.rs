@@ -66,10 +66,12 @@ pub const SURVEY: &[Right] = &[core("list", "services"), core("list", "pods")];
 pub const ROUTES: &[Right] =
     &[of("list", "networking.k8s.io", "ingresses"), of("list", "gateway.networking.k8s.io", "httproutes")];
 
-/// Probes: their priority, the namespaces of their controls, what carries the agent, and talking to it.
+/// A namespace of the run's own, where the controls of probes are tried from.
+pub const OUTSIDE: &[Right] = &[core("create", "namespaces")];
+
+/// Probes: their priority, what carries the agent, and talking to it.
 pub const PROBES: &[Right] = &[
     of("create", "scheduling.k8s.io", "priorityclasses"),
-    core("create", "namespaces"),
     core("create", "configmaps"),
     core("create", "pods"),
     core("watch", "pods"),
