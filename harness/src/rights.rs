@@ -56,8 +56,8 @@ pub const SWEEP: &[Right] = &[
 /// A real token of each namespace's `default` account.
 pub const AS_DEFAULT_ACCOUNT: &[Right] = &[token(Of::Default)];
 
-/// A real token of the account that deploys; where a namespace has none, the operator deploys there.
-pub const AS_DEPLOYER: &[Right] = &[token(Of::Deployer), core("create", "pods")];
+/// A real token of the account that deploys.
+pub const AS_DEPLOYER: &[Right] = &[token(Of::Deployer)];
 
 /// Looking through Services and pods.
 pub const SURVEY: &[Right] = &[core("list", "services"), core("list", "pods")];
@@ -86,8 +86,8 @@ pub const EPHEMERAL: &[Right] = &[core("patch", "pods/ephemeralcontainers")];
 /// A namespace of the run's own, and dry runs in it.
 pub const NEWBORN: &[Right] = &[core("create", "namespaces"), core("create", "pods")];
 
-/// Dry runs in every namespace.
-pub const EVERYWHERE: &[Right] = &[core("create", "pods")];
+/// The operator's own dry runs: in namespaces where nobody deploys, and in every one there is.
+pub const PODS: &[Right] = &[core("create", "pods")];
 
 /// Controllers of every kind, what they made, and what they say of what they could not make.
 pub const CONTROLLERS: &[Right] = &[

@@ -206,7 +206,7 @@ pub(crate) mod sample {
     use crate::verdict::NoVerdict;
 
     pub(crate) static OBSERVES: Scenario = of(Impact::Observe, &[rights::SURVEY]);
-    pub(crate) static TRIES: Scenario = of(Impact::DryRun, &[rights::AS_DEPLOYER]);
+    pub(crate) static TRIES: Scenario = of(Impact::DryRun, &[rights::AS_DEPLOYER, rights::PODS]);
     pub(crate) static PROBES: Scenario = of(Impact::Probe, &[rights::PROBES]);
 
     const fn of(impact: Impact, needs: &'static [&'static [Right]]) -> Scenario {

@@ -19,7 +19,7 @@ pub const SCENARIO: Scenario = Scenario {
     severity: Severity::Medium,
     impact: Impact::DryRun,
     scope: Scope::EachNamespace,
-    needs: &[rights::AS_DEPLOYER],
+    needs: &[rights::AS_DEPLOYER, rights::PODS],
     attempts: |_| vec!["container: image by tag".into()],
     controls: |_| 2,
     run: run!(attempt),

@@ -19,7 +19,7 @@ pub const SCENARIO: Scenario = Scenario {
     severity: Severity::High,
     impact: Impact::DryRun,
     scope: Scope::Cluster,
-    needs: &[rights::EVERYWHERE],
+    needs: &[rights::PODS],
     attempts: |facts| {
         let all = facts.namespaces.iter().chain(&facts.out_of_scope);
         all.map(|namespace| format!("{namespace}: securityContext/privileged = true")).collect()

@@ -20,7 +20,7 @@ pub const SCENARIO: Scenario = Scenario {
     severity: Severity::High,
     impact: Impact::DryRun,
     scope: Scope::EachNamespace,
-    needs: &[rights::AS_DEPLOYER],
+    needs: &[rights::AS_DEPLOYER, rights::PODS],
     attempts: |facts| HOST_IPC.attempts(facts.minor()),
     controls: |_| 2,
     run: run!(attempt),
