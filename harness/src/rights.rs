@@ -69,16 +69,16 @@ pub const ROUTES: &[Right] =
 /// A namespace of the run's own, where the controls of probes are tried from.
 pub const OUTSIDE: &[Right] = &[core("create", "namespaces")];
 
-/// Probes: their priority, what carries the agent, and talking to it.
+/// Probes: their priority, and what carries the agent.
 pub const PROBES: &[Right] = &[
     of("create", "scheduling.k8s.io", "priorityclasses"),
     core("create", "configmaps"),
     core("create", "pods"),
     core("watch", "pods"),
-    core("get", "pods/exec"),
-    // Asked for besides from Kubernetes 1.35 on (KEP-5633).
-    core("create", "pods/exec"),
 ];
+
+/// Talking to a probe. `create` is asked for besides from Kubernetes 1.35 on (KEP-5633).
+pub const EXEC: &[Right] = &[core("get", "pods/exec"), core("create", "pods/exec")];
 
 /// Asking for a debug container in a pod that runs, as a dry run.
 pub const EPHEMERAL: &[Right] = &[core("patch", "pods/ephemeralcontainers")];

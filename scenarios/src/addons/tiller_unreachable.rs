@@ -23,7 +23,7 @@ pub const SCENARIO: Scenario = Scenario {
     severity: Severity::Critical,
     impact: Impact::Probe,
     scope: Scope::EachNamespace,
-    needs: &[rights::PROBES, rights::OUTSIDE, rights::SURVEY],
+    needs: &[rights::PROBES, rights::EXEC, rights::OUTSIDE, rights::SURVEY],
     attempts: |_| vec![format!("tcp {GRPC} and {HTTP} on whatever looks like a Tiller and on each node")],
     controls: |_| 0,
     run: run!(attempt),

@@ -23,7 +23,7 @@ pub const SCENARIO: Scenario = Scenario {
     severity: Severity::Critical,
     impact: Impact::Probe,
     scope: Scope::EachNamespaceOnEachPool,
-    needs: &[rights::PROBES, rights::OUTSIDE],
+    needs: &[rights::PROBES, rights::EXEC, rights::OUTSIDE],
     attempts: |_| [CONNECT, DOCUMENT].map(|verb| verb.to_string()).into(),
     controls: |_| 0,
     run: run!(attempt),

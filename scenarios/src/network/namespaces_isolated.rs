@@ -24,7 +24,7 @@ pub const SCENARIO: Scenario = Scenario {
     severity: Severity::High,
     impact: Impact::Probe,
     scope: Scope::EachPair,
-    needs: &[rights::PROBES, rights::OUTSIDE],
+    needs: &[rights::PROBES, rights::EXEC, rights::OUTSIDE],
     attempts: |_| ["tcp", "udp"].map(|protocol| format!("{protocol} to each probe of the other namespace, port {PORT}")).into(),
     controls: |_| 0,
     run: run!(attempt),
