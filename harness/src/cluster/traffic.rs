@@ -17,8 +17,9 @@ pub const IN_FLIGHT: usize = 32;
 const ATTEMPTS: usize = 24;
 /// Until the head of an answer, counted from when the request is sent; a watch and an exec have theirs at once.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
-/// ... of a server that has left as many requests in a row unanswered as may be under way: a thousand more would wait for hours.
+/// ... of a server that has left so many requests in a row unanswered: a thousand more would wait for hours.
 const IMPATIENT: Duration = Duration::from_secs(1);
+const SILENT_AFTER: usize = 8;
 
 /// The requests of a run.
 #[derive(Clone, Debug)]
@@ -26,7 +27,7 @@ pub struct Traffic {
     permits: Arc<Semaphore>,
     attempts: Arc<Semaphore>,
     sent: Arc<AtomicU64>,
-    /// Requests in a row that were not answered in time.
+    /// Requests in a row that were not answered.
     unanswered: Arc<AtomicUsize>,
 }
 
@@ -92,14 +93,16 @@ where
             let _turn = permits.acquire().await?;
             sent.fetch_add(1, Ordering::Relaxed);
             let start = Instant::now();
-            let silent = unanswered.load(Ordering::Relaxed) >= IN_FLIGHT;
+            let silent = unanswered.load(Ordering::Relaxed) >= SILENT_AFTER;
             let within = if silent { IMPATIENT } else { ANSWER_WITHIN };
-            let Ok(answer) = tokio::time::timeout(within, answer).await else {
-                unanswered.fetch_add(1, Ordering::Relaxed);
-                return Err(format!("the API server did not answer within {} s", within.as_secs()).into());
-            };
-            unanswered.store(0, Ordering::Relaxed);
-            let mut answer = answer?;
+            let answer = tokio::time::timeout(within, answer).await;
+            match &answer {
+                Ok(Ok(_)) => unanswered.store(0, Ordering::Relaxed),
+                // A connection that is not made is no answer either.
+                Ok(Err(_)) | Err(_) => drop(unanswered.fetch_add(1, Ordering::Relaxed)),
+            }
+            let mut answer =
+                answer.map_err(|_| format!("the API server did not answer within {} s", within.as_secs()))??;
             answer.extensions_mut().insert(AnsweredAfter(start.elapsed()));
             Ok(answer)
         })
