@@ -138,7 +138,7 @@ async fn at_work(cx: &Cx, plain: &Pod) -> Result<String, NoVerdict> {
 
 /// The same pod without the forbidden attribute, as a dry run where the controllers would have it.
 async fn admitted(cx: &Cx, namespace: &str, plain: &Pod) -> Result<String, NoVerdict> {
-    let document = serde_json::to_value(plain).map_err(|error| NoVerdict::inconclusive(error.to_string()))?;
+    let document = serde_json::to_string(plain).map_err(|error| NoVerdict::inconclusive(error.to_string()))?;
     let request = Target::Namespace(namespace.to_owned()).dry_run(&document)?;
     match api::send(&cx.env.personas.operator, request).await.0 {
         Reply::Accepted { .. } => Ok(format!("it was admitted in {namespace}")),
