@@ -2,14 +2,12 @@
 use futures::StreamExt;
 use futures::stream;
 use http::Request;
-use k8s_openapi::api::core::v1::{Namespace, Pod};
-use kube::ResourceExt;
+use k8s_openapi::api::core::v1::Pod;
 
-use crate::attempt::admission::expected;
+use crate::attempt::admission::{Target, expected};
 use crate::attempt::api::{self, Reply};
-use crate::cluster::inventory::everything;
+use crate::cluster::facts;
 use crate::env::Env;
-use crate::sandbox::RUN;
 use crate::scenario::Guard;
 use crate::verdict::{Attempted, Control, NoVerdict, Verdict};
 
@@ -46,11 +44,9 @@ impl GuardedEverywhere<'_> {
     pub async fn while_admitting(self, control: Pod) -> Attempted {
         let Self { exemptions: Exemptions { env, scenario, forbidden }, guards } = self;
         let operator = &env.personas.operator;
-        let namespaces: Vec<Namespace> = everything(&operator.client, not_ours).await?;
-        let requests = namespaces.iter().map(|namespace| {
-            let name = namespace.name_any();
-            Ok((dry_run(&name, &forbidden)?, dry_run(&name, &control)?, name))
-        });
+        let namespaces = facts::namespaces(&operator.client).await?;
+        let requests =
+            namespaces.into_keys().map(|name| Ok((dry_run(&name, &forbidden)?, dry_run(&name, &control)?, name)));
         let requests = requests.collect::<Result<Vec<_>, NoVerdict>>()?;
         let asked = requests.into_iter().map(|(attempt, control, name)| async move {
             let (attempt, control) = tokio::join!(api::send(operator, attempt), api::send(operator, control));
@@ -99,18 +95,9 @@ impl GuardedEverywhere<'_> {
     }
 }
 
-/// Runs' own namespaces come and go, and those that are ending admit nothing.
-fn not_ours(namespace: Namespace) -> Option<Namespace> {
-    let ending = namespace.metadata.deletion_timestamp.is_some();
-    (!ending && !namespace.labels().contains_key(RUN)).then_some(namespace)
-}
-
 fn dry_run(namespace: &str, pod: &Pod) -> Result<Request<Vec<u8>>, NoVerdict> {
     let mut pod = pod.clone();
     pod.metadata.namespace = Some(namespace.to_owned());
-    let body = serde_json::to_vec(&pod).map_err(|error| NoVerdict::inconclusive(error.to_string()))?;
-    Request::post(format!("/api/v1/namespaces/{namespace}/pods?dryRun=All"))
-        .header("Content-Type", "application/json")
-        .body(body)
-        .map_err(|error| NoVerdict::inconclusive(format!("cannot build the request: {error}")))
+    let pod = serde_json::to_string(&pod).map_err(|error| NoVerdict::inconclusive(error.to_string()))?;
+    Target::Namespace(namespace.to_owned()).dry_run(&pod)
 }
