@@ -50,9 +50,13 @@ pub struct Plan {
 
 /// Which rights a run of `entries` needs, each once.
 pub fn rights(entries: &[Entry]) -> BTreeSet<Right> {
-    let of_scenarios = entries.iter().flat_map(|entry| entry.scenario.needs.iter().copied().flatten());
-    let sweep = if entries.iter().any(makes) { rights::SWEEP } else { &[] };
-    rights::SCOPE.iter().chain(of_scenarios).chain(sweep).copied().collect()
+    rights::SCOPE.iter().chain(entries.iter().flat_map(of_scenario)).copied().collect()
+}
+
+/// What a scenario names, and what it takes to sweep what it makes.
+fn of_scenario(entry: &Entry) -> impl Iterator<Item = &'static Right> + use<> {
+    let sweep = if makes(entry) { rights::SWEEP } else { &[] };
+    entry.scenario.needs.iter().copied().flatten().chain(sweep)
 }
 
 /// Whether a scenario makes objects, which must be swept.
@@ -140,9 +144,7 @@ impl Plan {
 }
 
 fn foreseen(env: &Env, entry: &Entry, missing: &[Right]) -> Option<String> {
-    let sweep = if makes(entry) { rights::SWEEP } else { &[] };
-    let needs = entry.scenario.needs.iter().copied().flatten().chain(sweep);
-    let lacking: BTreeSet<&Right> = needs.filter(|right| missing.contains(right)).collect();
+    let lacking: BTreeSet<&Right> = of_scenario(entry).filter(|right| missing.contains(right)).collect();
     if !lacking.is_empty() {
         // The whole list ends the plan.
         let first: Vec<String> = lacking.iter().take(2).map(ToString::to_string).collect();
@@ -162,8 +164,7 @@ fn foreseen(env: &Env, entry: &Entry, missing: &[Right]) -> Option<String> {
     if makes(entry) && env.hosts.is_empty() {
         return Some("inconclusive: no node can host a probe".into());
     }
-    let makes_pods =
-        entry.scenario.needs.iter().copied().flatten().any(|right| right.resource == "pods" && right.verb == "create");
+    let makes_pods = of_scenario(entry).any(|right| right.resource == "pods" && right.verb == "create");
     env.probes.image().err().filter(|_| makes_pods).map(|why| format!("inconclusive: {why}"))
 }
 
