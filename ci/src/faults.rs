@@ -21,7 +21,6 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 use harness::record::{Outcome, Run};
-use tokio::process::Command;
 
 pub use catalogue::Fault;
 
@@ -147,7 +146,8 @@ impl Ground<'_> {
         let ran = self.struck(fault, &account, &folder).await;
         Account::remove(&kubectl).await?;
         let (ended, told) = ran?;
-        sweep(self.range).await?;
+        // Within this program: cargo may have put another one in its place by now.
+        crate::sweep::sweep(&format!("kind:{}", self.range.name())).await?;
         let after = self.range.objects().await?;
 
         let replaced = |object: &str| fault.blow.is_some_and(|blow| blow.replaces(object));
@@ -219,14 +219,4 @@ impl Ground<'_> {
         }
         ran
     }
-}
-
-/// `cargo xtask sweep`, once, as the range's administrator: the very program that this is.
-async fn sweep(range: &Range) -> Result<()> {
-    let xtask = std::env::current_exe().context("this program is gone")?;
-    let mut sweep = Command::new(xtask);
-    sweep.args(["sweep", "--cluster", &format!("kind:{}", range.name())]).kill_on_drop(true);
-    let swept = sweep.output().await.context("the sweep cannot be started")?;
-    ensure!(swept.status.success(), "{}", String::from_utf8_lossy(&swept.stderr).trim());
-    Ok(())
 }

@@ -11,4 +11,5 @@ pub mod prove;
 pub mod range;
 pub mod readme;
 pub mod suite_program;
+pub mod sweep;
 pub mod tool;

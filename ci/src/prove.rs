@@ -10,7 +10,9 @@ use tokio::process::Command;
 use crate::check::workspace;
 use crate::range::{Range, Sabotage};
 
-/// Commits each of `sabotages` on `range`, runs the whole suite, undoes it and runs again; `tell` hears of each as it is proved.
+/// Commits each of `sabotages` on `range`, runs the whole suite and undoes it; `tell` hears of each as it is proved.
+///
+/// That a sabotage is undone shows in the next one's run, in which nothing else may fail, and after the last in a run of its own.
 ///
 /// # Errors
 /// Names the sabotage and the scenarios that did not do what they must. The range is whole again then, if it can be.
@@ -25,21 +27,20 @@ pub async fn prove(range: &Range, sabotages: &[Sabotage], tell: &dyn Fn(&str)) -
         let found = failures(&broken?);
         match judge(&sabotage.flips, &sabotage.shows, &found) {
             Ok(()) => tell(&format!(
-                "{:<24} fails {} and nothing else",
+                "{:<24} fails {} and nothing else ({:.1} s)",
                 sabotage.name,
-                Vec::from_iter(sabotage.flips.iter().map(String::as_str)).join(", ")
+                Vec::from_iter(sabotage.flips.iter().map(String::as_str)).join(", "),
+                start.elapsed().as_secs_f64()
             )),
-            Err(why) => wrong.push(format!("{}: {why}", sabotage.name)),
+            Err(why) => {
+                wrong.push(format!("{}: {why}", sabotage.name));
+                // Whose doing it is, must be known before the next one is judged.
+                whole(range).await.with_context(|| format!("undoing {} does not mend the range", sabotage.name))?;
+            }
         }
-        if let Err(error) = whole(range).await {
-            wrong.push(format!("{}: undoing it does not mend the range: {error:#}", sabotage.name));
-        }
-        tell(&format!(
-            "{:<24} undone, everything denied again ({:.1} s)",
-            sabotage.name,
-            start.elapsed().as_secs_f64()
-        ));
     }
+    whole(range).await.context("undoing the last does not mend the range")?;
+    tell("everything is denied again");
     ensure!(
         wrong.is_empty(),
         "{} of {} sabotages are not seen as they must be: {}",
