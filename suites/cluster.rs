@@ -25,6 +25,9 @@ pub struct Reached {
 /// One sentence: what is wrong, where, and what to do.
 pub fn settings(cli: &Cli) -> Result<ClusterSettings> {
     let mut settings = settings::find(&whereabouts::here(), &cli.cluster)?;
+    if settings.is_none() && matches!(cli.cluster(), Cluster::ThrowAway | Cluster::Range(_)) {
+        settings = ci::range::settings()?;
+    }
     if let (Some(image), settings) = (&cli.agent_image, settings.get_or_insert_default()) {
         settings.agent_image = Some(image.clone());
     }

@@ -13,7 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use harness::env::Env;
 use harness::preflight::Plan;
 use harness::record::{Outcome, Record, Run, Totals};
@@ -42,7 +42,9 @@ fn main() -> ExitCode {
 
 fn conformance(cli: Cli, entries: Vec<Entry>) -> Result<ExitCode> {
     let settings = cluster::settings(&cli)?;
-    let (suite, selection) = selection::suite(&cli, settings.suite.as_deref(), &entries)?;
+    let (suite, mut selection) = selection::suite(&cli, settings.suite.as_deref(), &entries)?;
+    let allows = selection.allow_also(&settings.allow, &entries);
+    allows.with_context(|| format!("the entry of cluster {} in conformance.toml cannot be used", cli.cluster))?;
     let waivers = selection::waivers(&cli, &entries)?;
     let everything = harness::run::selected(&cli.test, entries);
     let matched = everything.len();

@@ -38,6 +38,7 @@ mod unfinished;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use harness::settings::ClusterSettings;
 
 pub use sabotage::Sabotage;
 pub use steps::{Progress, Timings};
@@ -93,6 +94,14 @@ pub struct Range {
     kubeconfig: PathBuf,
     timings: Timings,
     ends_with_this: bool,
+}
+
+/// What is known of every range: `ci/range/conformance.toml`.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn settings() -> Result<Option<ClusterSettings>> {
+    harness::settings::find(&manifests::data_dir(), "range")
 }
 
 impl Range {

@@ -10,11 +10,13 @@ use crate::attempt::ask::Ask;
 use crate::attempt::contained::Contained;
 use crate::attempt::controllers::Controllers;
 use crate::attempt::exemptions::Exemptions;
+use crate::attempt::grants::Grants;
 use crate::attempt::reach::{Path, Reach};
 use crate::attempt::standard::Standard;
 use crate::attempt::survey::Survey;
 use crate::cluster::persona::Persona;
 use crate::env::Env;
+use crate::network_policy::case::Case;
 use crate::probe::{Probe, pod};
 use crate::record::{ClusterFacts, NodeFacts};
 use crate::standard;
@@ -234,6 +236,11 @@ impl Cx {
     /// Attempts to get packets along `attempts`.
     pub fn reach(&self, attempts: Vec<Path>) -> Reach {
         Reach { attempts, enforcement: self.env.suite.thresholds.enforcement() }
+    }
+
+    /// Attempts every path that the policies of each of `cases` do not grant, in namespaces of the run's own.
+    pub fn grants(&self, cases: Vec<Case>) -> Grants<'_> {
+        Grants { cx: self, cases, enforcement: self.env.suite.thresholds.enforcement() }
     }
 
     /// Attempts to get out of `probe`'s container, and holds what its kernel grants against what its pod asks for.

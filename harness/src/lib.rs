@@ -8,6 +8,7 @@ pub mod cx;
 pub mod env;
 pub mod glob;
 pub mod heat_map;
+pub mod network_policy;
 pub mod preflight;
 pub mod probe;
 pub mod record;

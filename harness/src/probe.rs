@@ -4,6 +4,7 @@ pub mod asked;
 pub mod batch;
 pub mod exec;
 pub mod pod;
+pub mod session;
 pub mod start;
 
 use std::fmt;

@@ -131,6 +131,14 @@ impl Sandbox {
         made.await.map(String::as_str)
     }
 
+    /// One more, for pods that nothing else of the run may disturb.
+    ///
+    /// # Errors
+    /// As [`Sandbox::outside`].
+    pub async fn of_its_own(&self, suffix: &str, labels: &[(&str, &str)]) -> Result<String, String> {
+        self.make_namespace_with(&format!("-{suffix}"), &[&[(ENFORCED, "restricted")], labels].concat()).await
+    }
+
     async fn make_namespace(&self, suffix: &str) -> Result<String, String> {
         self.make_namespace_with(suffix, &[(ENFORCED, "restricted")]).await
     }

@@ -27,6 +27,9 @@ pub struct ClusterSettings {
     pub deployer: Option<String>,
     /// The image that probes are started from, by digest; found on the nodes where it is left out.
     pub agent_image: Option<String>,
+    /// By scenario, what may be found all the same on this cluster, beside what the suite allows.
+    #[serde(default)]
+    pub allow: BTreeMap<String, Vec<String>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -73,7 +76,7 @@ mod tests {
     #[rstest]
     #[case::typo(
         "[cluster.prod]\n\nnamespace = []\n",
-        "line 3: unknown field `namespace`, expected one of `context`, `kubeconfig`, `suite`, `namespaces`, `deployer`, `agent-image`"
+        "line 3: unknown field `namespace`, expected one of `context`, `kubeconfig`, `suite`, `namespaces`, `deployer`, `agent-image`, `allow`"
     )]
     #[case::wrong_table("[clusters.prod]\n", "line 1: unknown field `clusters`, expected `cluster`")]
     #[case::wrong_type(

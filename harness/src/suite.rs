@@ -139,6 +139,21 @@ impl Suite {
         Ok(suite)
     }
 
+    /// Adds what one cluster allows beside the suite; every id and glob must match one of `entries`.
+    ///
+    /// # Errors
+    /// Which does not, and the nearest id where one is near.
+    pub fn allow_also(&mut self, allow: &BTreeMap<String, Vec<String>>, entries: &[Entry]) -> Result<()> {
+        for (pattern, names) in allow {
+            if !entries.iter().any(|entry| glob::matches(pattern, &entry.id)) {
+                let near = glob::nearest(pattern, entries.iter().map(|entry| entry.id.as_str()));
+                bail!("its `allow` names {pattern:?}, which no scenario matches{near}");
+            }
+            self.allow.entry(pattern.clone()).or_default().extend(names.iter().cloned().map(Allowance::from));
+        }
+        Ok(())
+    }
+
     /// What `scenario` may find all the same.
     pub fn allowed<'a>(&'a self, scenario: &'a str) -> Allowed<'a> {
         Allowed(self, scenario)
@@ -268,6 +283,19 @@ mod tests {
         let met: Vec<(String, bool)> =
             suite.allowances(&["network/egress".into()]).into_iter().map(|entry| (entry.name, entry.met)).collect();
         assert_eq!(met, [("service ops/*".into(), true), ("service old/*".into(), false)]);
+    }
+
+    #[test]
+    fn a_cluster_allows_beside_the_suite() {
+        let mut suite = suite("[allow]\n\"network/egress\" = [\"a\"]");
+        suite.allow_also(&[("network/*".into(), vec!["b".into()])].into(), &entries()).unwrap();
+        assert!(suite.allowed("network/egress").names("a") && suite.allowed("network/egress").names("b"));
+        let told =
+            suite.allow_also(&[("network/egres".into(), Vec::new())].into(), &entries()).unwrap_err().to_string();
+        assert_eq!(
+            told,
+            "its `allow` names \"network/egres\", which no scenario matches; did you mean \"network/egress\"?"
+        );
     }
 
     #[test]

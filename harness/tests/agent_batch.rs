@@ -2,7 +2,7 @@
 
 mod agent;
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -546,6 +546,25 @@ fn a_batch_ends_at_an_empty_line_or_the_end() {
     let output = child.wait_with_output().unwrap();
     assert!(output.stdout.ends_with(b"{\"done\":1}\n"));
     drop(stdin);
+}
+
+#[test]
+fn a_session_is_one_batch_after_the_other() {
+    let mut child =
+        agent::native().command().arg("session").stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let (mut stdin, mut stdout) = (child.stdin.take().unwrap(), BufReader::new(child.stdout.take().unwrap()));
+    let mut line = || {
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        line
+    };
+    for id in ["7", "8"] {
+        stdin.write_all(format!("{id} id\n\n").as_bytes()).unwrap();
+        assert!(line().starts_with(&format!("{{\"id\":{id},")));
+        assert_eq!(line(), "{\"done\":1}\n");
+    }
+    drop(stdin);
+    assert!(child.wait().unwrap().success());
 }
 
 #[test]

@@ -3,4 +3,6 @@
 /// What the probes listen on, TCP and UDP.
 pub const PORT: u16 = 8080;
 
-scenarios! { network: namespaces_isolated }
+mod policy_cases;
+
+scenarios! { network: grants_hold, namespaces_isolated }

@@ -119,6 +119,21 @@ pub fn run() -> Option<i32> {
     Some(i32::from(perform(&input).is_err()))
 }
 
+/// `agent session`: one batch after the other in the same exec, until an empty one or the end of stdin. Who looks at the same paths
+/// again and again pays for the exec once.
+pub fn session() -> Option<i32> {
+    sys::raise_file_limit();
+    loop {
+        let input = input();
+        if input.is_empty() {
+            return Some(0);
+        }
+        if perform(&input).is_err() {
+            return Some(1);
+        }
+    }
+}
+
 fn perform(input: &[u8]) -> Result<(), Errno> {
     let mut out = Output { pending: Vec::new(), lines: 0 };
     let mut lines = input

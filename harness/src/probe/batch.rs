@@ -1,6 +1,7 @@
 //! What is asked of the agent and what it answers: lines in, JSON lines out (see `harness/agent`).
 use std::fmt;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -58,15 +59,21 @@ const TEXT: usize = 16 * 1024;
 impl Verb {
     /// As the agent reads it.
     pub fn line(&self, id: usize) -> String {
+        self.line_within(id, Duration::from_millis(TIMEOUT_MS.into()))
+    }
+
+    /// ... where what is sent is given so long to arrive.
+    pub fn line_within(&self, id: usize, within: Duration) -> String {
+        let within = within.as_millis();
         match self {
-            Self::Tcp { to, port } => format!("{id} tcp {to} {port} {TIMEOUT_MS}"),
-            Self::Udp { to, port } => format!("{id} udp {to} {port} oke-conformance-{id} {TIMEOUT_MS}"),
+            Self::Tcp { to, port } => format!("{id} tcp {to} {port} {within}"),
+            Self::Udp { to, port } => format!("{id} udp {to} {port} oke-conformance-{id} {within}"),
             Self::Http { to, port, path, headers } => {
                 let headers: String = headers
                     .iter()
                     .map(|header| format!(" {}", header.replace('%', "%25").replace(' ', "%20")))
                     .collect();
-                format!("{id} http {to} {port} GET {path} {BODY} {TIMEOUT_MS}{headers}")
+                format!("{id} http {to} {port} GET {path} {BODY} {within}{headers}")
             }
             Self::Read { path } => format!("{id} read {path} {TEXT}"),
             Self::Facts => format!("{id} facts"),

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::json;
 
+use crate::network_policy::model::Port;
+
 /// Seconds after which the kubelet ends an agent that nobody has taken away.
 pub const DEADLINE_S: u32 = 1800;
 
@@ -41,6 +43,8 @@ pub struct AgentPod<'a> {
     pub annotations: &'a BTreeMap<String, String>,
     /// Ports.
     pub listening: Listening,
+    /// Those of them that have a name, for policies that mean them by it.
+    pub named: &'a [Port],
 }
 
 impl AgentPod<'_> {
@@ -89,6 +93,10 @@ impl AgentPod<'_> {
             },
         });
         harmless(&mut manifest, self.image);
+        if !self.named.is_empty() {
+            let named = |port: &Port| json!({ "name": port.name, "protocol": port.protocol.name(), "containerPort": port.number });
+            manifest["spec"]["containers"][0]["ports"] = self.named.iter().map(named).collect();
+        }
         manifest["spec"]["containers"][0]["imagePullPolicy"] = if self.pull { "IfNotPresent" } else { "Never" }.into();
         serde_json::from_value(manifest)
     }
@@ -167,6 +175,7 @@ mod tests {
             labels: &labels(),
             annotations: &[("oke-conformance/expires".to_owned(), "2026-01-01T00:00:00Z".to_owned())].into(),
             listening: Listening { tcp: &[8080, 44134], udp: &[8080] },
+            named: &[],
         };
         insta::assert_snapshot!(serde_json::to_string_pretty(&pod.manifest().unwrap()).unwrap());
     }

@@ -12,6 +12,7 @@ use kube::{Client, Error};
 use tokio::sync::OnceCell;
 use tokio::time::{sleep, timeout};
 
+use crate::network_policy::model::Port;
 use crate::probe::asked::Asked;
 use crate::probe::exec::Line;
 use crate::probe::pod::{AgentPod, Listening};
@@ -32,6 +33,19 @@ pub struct AgentImage {
     pub reference: String,
     /// Whether a node may pull it: only where the user named it.
     pub pull: bool,
+}
+
+/// What tells one agent's pod from another's.
+#[derive(Clone, Debug)]
+pub struct Outfit<'a> {
+    /// The pod's name.
+    pub name: String,
+    /// Its labels, the run's among them.
+    pub labels: BTreeMap<String, String>,
+    /// Its ports.
+    pub listening: Listening,
+    /// Those of them that have a name.
+    pub named: &'a [Port],
 }
 
 type Started = Arc<OnceCell<Result<Arc<Probe>, String>>>;
@@ -82,13 +96,29 @@ impl Probes {
     pub async fn get(&self, sandbox: &Sandbox, namespace: &str, node: &NodeFacts) -> Result<Arc<Probe>, String> {
         let key = (namespace.to_owned(), node.name.clone());
         let cell = self.started.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).entry(key).or_default().clone();
-        cell.get_or_init(|| async { self.start(sandbox, namespace, node).await.map(Arc::new) }).await.clone()
+        let plain = Outfit {
+            name: format!("oke-conformance-{}-{:08x}", sandbox.run, fnv(&node.name)),
+            labels: sandbox.labels(),
+            listening: self.listening,
+            named: &[],
+        };
+        cell.get_or_init(|| async { self.start(sandbox, namespace, node, plain).await.map(Arc::new) }).await.clone()
     }
 
-    async fn start(&self, sandbox: &Sandbox, namespace: &str, node: &NodeFacts) -> Result<Probe, String> {
+    /// An agent of its own kind in `namespace` on `node`, for whoever asks.
+    ///
+    /// # Errors
+    /// Why it does not run.
+    pub async fn start(
+        &self,
+        sandbox: &Sandbox,
+        namespace: &str,
+        node: &NodeFacts,
+        outfit: Outfit<'_>,
+    ) -> Result<Probe, String> {
         let image = self.image()?;
         let (carrier, priority) = tokio::try_join!(self.carrier(sandbox, namespace), sandbox.priority())?;
-        let name = format!("oke-conformance-{}-{:08x}", sandbox.run, fnv(&node.name));
+        let Outfit { name, labels, listening, named } = outfit;
         let pod = AgentPod {
             name: &name,
             namespace,
@@ -98,9 +128,10 @@ impl Probes {
             pull: image.pull,
             priority,
             carrier: (&carrier.0, &carrier.1),
-            labels: &sandbox.labels(),
+            labels: &labels,
             annotations: sandbox.annotations(),
-            listening: self.listening,
+            listening,
+            named,
         };
         let what = format!("the probe in {namespace} on {}", node.name);
         let manifest = pod.manifest().map_err(|error| format!("{what} cannot be written down: {error}"))?;

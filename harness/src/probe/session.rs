@@ -1,0 +1,87 @@
+//! A lasting exec: one batch after the other, for whoever looks at the same paths until they are as they must be. Starting a process in a
+//! container costs a node far more than the packets that the process sends.
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Pod;
+use kube::Client;
+use kube::api::{Api, AttachParams, AttachedProcess};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
+use tokio::time::timeout;
+
+use crate::attempt::api::chain;
+use crate::probe::batch::{self, Answer, Verb};
+
+/// What an answer may take beyond the attempts themselves: longer, and the exec is broken.
+const SLACK: Duration = Duration::from_secs(10);
+const PIPE: usize = 64 * 1024;
+
+/// An exec that is kept, in one agent's pod.
+pub struct Session {
+    pod: String,
+    stdin: Box<dyn AsyncWrite + Send + Unpin>,
+    stdout: BufReader<Box<dyn AsyncRead + Send + Unpin>>,
+    /// Ends the exec when it goes, and knows how the exec ended by itself.
+    process: AttachedProcess,
+}
+
+impl Session {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// A sentence where the exec does not start.
+    pub async fn open(client: Client, namespace: &str, pod: &str) -> Result<Self, String> {
+        let params =
+            AttachParams::default().stdin(true).stderr(false).max_stdin_buf_size(PIPE).max_stdout_buf_size(PIPE);
+        let pods: Api<Pod> = Api::namespaced(client, namespace);
+        let started = timeout(SLACK, pods.exec(pod, ["/agent/agent", "session"], &params)).await;
+        let broke = |why: String| format!("the exec into {pod} broke: {why}");
+        let mut process = match started {
+            Ok(started) => started.map_err(|error| broke(chain(&error)))?,
+            Err(_) => return Err(broke(format!("it did not start within {} s", SLACK.as_secs()))),
+        };
+        let (Some(stdin), Some(stdout)) = (process.stdin(), process.stdout()) else {
+            return Err(broke("it came without its streams".into()));
+        };
+        let stdout: Box<dyn AsyncRead + Send + Unpin> = Box::new(stdout);
+        Ok(Self { pod: pod.into(), stdin: Box::new(stdin), stdout: BufReader::new(stdout), process })
+    }
+
+    /// Has the agent try `verbs`, all at once and each for `within`; answers come in their order.
+    ///
+    /// # Errors
+    /// A sentence where the exec broke: nothing was proved then, and nothing more can be asked.
+    pub async fn ask(&mut self, verbs: &[Verb], within: Duration) -> Result<Vec<Answer>, String> {
+        let limit = within + SLACK;
+        let answered = timeout(limit, self.exchange(verbs, within)).await;
+        let answers = answered.unwrap_or_else(|_| Err(format!("no answer within {} s", limit.as_secs())));
+        answers.map_err(|why| format!("the exec into {} broke: {why}", self.pod))
+    }
+
+    async fn exchange(&mut self, verbs: &[Verb], within: Duration) -> Result<Vec<Answer>, String> {
+        let lines = verbs.iter().enumerate().map(|(id, verb)| verb.line_within(id, within) + "\n");
+        let input: String = lines.chain(["\n".to_owned()]).collect();
+        let unwritten = |error: std::io::Error| format!("cannot write to the agent: {error}");
+        self.stdin.write_all(input.as_bytes()).await.map_err(unwritten)?;
+        self.stdin.flush().await.map_err(unwritten)?;
+        let mut output = String::new();
+        loop {
+            let start = output.len();
+            let read = self.stdout.read_line(&mut output).await;
+            match read.map_err(|error| format!("cannot read from the agent: {error}"))? {
+                0 => return Err(self.end().await),
+                _ if output[start..].starts_with("{\"done\"") => return batch::answers(&output, verbs.len()),
+                _ => {}
+            }
+        }
+    }
+
+    /// How an exec ended that should not have.
+    async fn end(&mut self) -> String {
+        let status = self.process.take_status().map(|status| timeout(Duration::from_secs(1), status));
+        let told = match status {
+            Some(status) => status.await.ok().flatten().and_then(|status| status.message),
+            None => None,
+        };
+        format!("the agent went away: {}", told.unwrap_or_else(|| "no reason given".into()))
+    }
+}
