@@ -8,6 +8,7 @@ pub mod ask;
 pub mod contained;
 pub mod controllers;
 pub mod denial;
+pub mod enforcement;
 pub mod exemptions;
 pub mod grants;
 pub mod quota;

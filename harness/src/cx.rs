@@ -9,8 +9,9 @@ use crate::attempt::admission::{Admission, Target};
 use crate::attempt::ask::Ask;
 use crate::attempt::contained::Contained;
 use crate::attempt::controllers::Controllers;
+use crate::attempt::enforcement::Enforcement;
 use crate::attempt::exemptions::Exemptions;
-use crate::attempt::grants::Grants;
+use crate::attempt::grants::{self, Grants};
 use crate::attempt::reach::{Path, Reach};
 use crate::attempt::standard::Standard;
 use crate::attempt::survey::Survey;
@@ -238,9 +239,14 @@ impl Cx {
         Reach { attempts, enforcement: self.env.suite.thresholds.enforcement() }
     }
 
-    /// Attempts every path that the policies of each of `cases` do not grant, in namespaces of the run's own.
-    pub fn grants(&self, cases: Vec<Case>) -> Grants<'_> {
-        Grants { cx: self, cases, enforcement: self.env.suite.thresholds.enforcement() }
+    /// Attempts every path that the policies of each of `cases` do not grant, at a `place` of the run's own.
+    pub fn grants(&self, cases: Vec<Case>, place: grants::Place) -> Grants<'_> {
+        Grants { cx: self, cases, place }
+    }
+
+    /// Attempts to get packets through while a policy comes that forbids them.
+    pub fn enforcement(&self) -> Enforcement<'_> {
+        Enforcement { cx: self }
     }
 
     /// Attempts to get out of `probe`'s container, and holds what its kernel grants against what its pod asks for.

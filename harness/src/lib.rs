@@ -11,6 +11,7 @@ pub mod heat_map;
 pub mod network_policy;
 pub mod preflight;
 pub mod probe;
+pub mod reachability;
 pub mod record;
 pub mod rights;
 pub mod run;

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::cluster::plugins::NetworkPlugin;
 use crate::heat_map::HeatMap;
+use crate::reachability::Reachability;
 use crate::scenario::{Guard, Impact, Scope, Severity};
 use crate::standard;
 
@@ -246,6 +247,9 @@ pub struct Run {
     /// Namespaces by the scenarios that are repeated for each of them.
     #[serde(default)]
     pub heat_map: HeatMap,
+    /// Who reaches whom, for each scenario that tries every ordered pair of namespaces.
+    #[serde(default)]
+    pub reachability: Vec<Reachability>,
     /// Requests that the run sent to the API server until its last verdict, over all identities.
     #[serde(default)]
     pub requests: u64,

@@ -86,14 +86,16 @@ pub const EPHEMERAL: &[Right] = &[core("patch", "pods/ephemeralcontainers")];
 /// A namespace of the run's own, and dry runs in it.
 pub const NEWBORN: &[Right] = &[core("create", "namespaces"), core("create", "pods")];
 
-/// Policies in namespaces of the run's own, and labels there that they go by.
-pub const POLICIES: &[Right] = &[
-    of("create", "networking.k8s.io", "networkpolicies"),
-    of("update", "networking.k8s.io", "networkpolicies"),
-    of("delete", "networking.k8s.io", "networkpolicies"),
-    core("patch", "namespaces"),
-    core("patch", "pods"),
-];
+/// Policies in namespaces of the run's own.
+pub const POLICIES: &[Right] =
+    &[of("create", "networking.k8s.io", "networkpolicies"), of("delete", "networking.k8s.io", "networkpolicies")];
+
+/// Services in namespaces of the run's own.
+pub const SERVICES: &[Right] = &[core("create", "services")];
+
+/// Changing policies of the run's own, and the labels that they go by.
+pub const RELABEL: &[Right] =
+    &[of("update", "networking.k8s.io", "networkpolicies"), core("patch", "namespaces"), core("patch", "pods")];
 
 /// The operator's own dry runs: in namespaces where nobody deploys, and in every one there is.
 pub const PODS: &[Right] = &[core("create", "pods")];

@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use crate::cx::{Cx, Place};
 use crate::env::Env;
 use crate::heat_map::HeatMap;
+use crate::reachability::{PAIR, Reachability};
 use crate::record::{Cell, NodeFacts, Outcome, Record, Run};
 use crate::scenario::{Entry, Scope};
 use crate::verdict::{NoVerdict, Verdict};
@@ -75,6 +76,7 @@ pub fn run(
         allowances: env.suite.allowances(&order),
         requests: env.traffic.sent(),
         heat_map: HeatMap::of(&scenarios),
+        reachability: Reachability::of(&scenarios),
         scenarios,
     };
     (run, conclusion)
@@ -177,7 +179,7 @@ pub(crate) fn cells(scope: Scope, env: &Env) -> Vec<(String, Place)> {
         Scope::EachPair => pairs(namespaces)
             .map(|(from, to)| {
                 (
-                    format!("{from} -> {to}"),
+                    format!("{from}{PAIR}{to}"),
                     Place { namespace: Some(from.clone()), other: Some(to.clone()), node: None },
                 )
             })

@@ -5,4 +5,7 @@ pub const PORT: u16 = 8080;
 
 mod policy_cases;
 
-scenarios! { network: grants_hold, namespaces_isolated }
+scenarios! {
+    network: policy_enforced, grants_hold, namespaces_isolated, default_deny_everywhere, new_pod_covered, label_change_covered,
+    enforcement_latency,
+}

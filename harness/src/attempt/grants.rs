@@ -6,16 +6,11 @@ use std::time::{Duration, Instant};
 use futures::future::try_join_all;
 
 use crate::cx::Cx;
-use crate::network_policy::case::Case;
+use crate::network_policy::case::{Case, Change};
 use crate::network_policy::fixture::{Fixture, Held};
+use crate::network_policy::percentiles::Percentiles;
 use crate::scenario::Guard;
 use crate::verdict::{Attempted, Control, NoVerdict, Verdict};
-
-/// The namespaces of a fixture.
-const NAMESPACES: [&str; 3] = ["x", "y", "z"];
-
-/// Cases that do not disturb each other run side by side: as many at once.
-const FIXTURES: usize = 4;
 
 /// After so many cases that leak the rest would only say the same again, at the price of a time limit each.
 const ENOUGH: usize = 3;
@@ -25,7 +20,20 @@ const ENOUGH: usize = 3;
 pub struct Grants<'a> {
     pub(crate) cx: &'a Cx,
     pub(crate) cases: Vec<Case>,
-    pub(crate) enforcement: Duration,
+    pub(crate) place: Place,
+}
+
+/// Where cases are tried.
+#[derive(Clone, Debug, Default)]
+pub struct Place {
+    /// The namespaces, by their short names.
+    pub namespaces: &'static [&'static str],
+    /// How many of it there are: cases that do not disturb each other run side by side.
+    pub copies: usize,
+    /// What is there before the first pod is.
+    pub before: Vec<Change>,
+    /// A pod that is reached through a Service and ports of the nodes besides.
+    pub doors: Option<(&'static str, &'static str)>,
 }
 
 impl<'a> Grants<'a> {
@@ -43,16 +51,16 @@ pub struct Guarded<'a> {
 }
 
 impl Guarded<'_> {
-    /// The control: in the same look, between the same pods, what the policies grant is open; and before the first case and after the last
-    /// everything is.
+    /// The control: in the same look, between the same pods, what the policies grant is open; and when they are gone everything is.
     ///
     /// # Errors
     /// Inconclusive where a granted path stays closed, or pods, policies or execs fail.
     pub async fn while_granted(self) -> Attempted {
-        let Self { grants: Grants { cx, cases, enforcement }, guard } = self;
+        let Self { grants: Grants { cx, cases, place }, guard } = self;
         let (asked, start) = (cases.len(), Instant::now());
+        let limit = cx.env.suite.thresholds.enforcement();
         let queue = Mutex::new(Queue { cases: cases.into(), leaking: 0 });
-        let worked = (0..FIXTURES.min(asked)).map(|index| work(cx, index, &queue, enforcement));
+        let worked = (0..place.copies.min(asked)).map(|index| work(cx, index, &place, &queue, limit));
         let worked = try_join_all(worked).await.map_err(NoVerdict::Inconclusive)?;
         let pods: usize = worked.iter().map(|(pods, _)| pods).sum();
         let held: Vec<(String, Held)> = worked.into_iter().flat_map(|(_, held)| held).collect();
@@ -62,12 +70,12 @@ impl Guarded<'_> {
         for (title, (after, deviations)) in stuck {
             let told = |word: &str, paths: &[String]| {
                 format!(
-                    "{title}, {after}: {} {word}, the first: {}",
+                    "{title}{after}: {} {word}, the first: {}",
                     paths.len(),
                     paths.first().map_or("", String::as_str)
                 )
             };
-            if !deviations.leaking.is_empty() && allowed.names(&format!("case {title}")) {
+            if !deviations.leaking.is_empty() && allowed.names(&finding(title)) {
                 known.push(title.as_str());
             } else if !deviations.leaking.is_empty() {
                 leaking.push(told("paths open that nothing grants", &deviations.leaking));
@@ -81,7 +89,7 @@ impl Guarded<'_> {
             return Ok(Verdict::allowed(format!(
                 "{} of {asked} cases leak {} ms after their policies, which no allow-list names: {}",
                 leaking.len(),
-                enforcement.as_millis(),
+                limit.as_millis(),
                 leaking.join("; ")
             )));
         }
@@ -90,21 +98,23 @@ impl Guarded<'_> {
         }
         let (closed, open): (usize, usize) =
             held.iter().fold((0, 0), |(closed, open), (_, held)| (closed + held.closed, open + held.open));
-        let mut converged: Vec<u64> = held.iter().flat_map(|(_, held)| held.converged_ms.clone()).collect();
-        converged.sort_unstable();
-        let at = |share: usize| converged.get((converged.len() * share / 100).min(converged.len().saturating_sub(1)));
-        let [p50, p95, max] = [50, 95, 100].map(|share| at(share).copied().unwrap_or_default());
+        let converged = Percentiles::of(held.iter().flat_map(|(_, held)| held.converged_ms.clone()).collect());
         let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
         let evidence = format!(
-            "{asked} cases in {} stages: {closed} paths closed that nothing grants; as the policies say after p50 {p50} ms, p95 {p95} ms, \
-             max {max} ms; {pods} pods, {:.1} s; leaking and allowed: {known}",
+            "{asked} cases in {} stages: {closed} paths closed that nothing grants; as the policies say after {converged}; {pods} pods, \
+             {:.1} s; leaking and allowed: {known}",
             converged.len(),
             start.elapsed().as_secs_f64()
         );
         let control =
             Control::proved(format!("{open} paths open that are granted, between the same pods in the same looks"));
-        Ok(Verdict::denied(guard, evidence, control, max).of_attempts(closed))
+        Ok(Verdict::denied(guard, evidence, control, converged.max()).of_attempts(closed))
     }
+}
+
+/// What an allow-list calls a case that leaks.
+fn finding(title: &str) -> String {
+    format!("case {title}")
 }
 
 struct Queue {
@@ -116,13 +126,23 @@ struct Queue {
 async fn work(
     cx: &Cx,
     index: usize,
+    place: &Place,
     queue: &Mutex<Queue>,
     limit: Duration,
 ) -> Result<(usize, Vec<(String, Held)>), String> {
-    let mut fixture = Fixture::start(&cx.env, &format!("policy-{index}"), &NAMESPACES, index).await?;
+    let scenario = cx.scenario.rsplit('/').next().unwrap_or_default();
+    let name = format!("{scenario}-{index}");
+    let mut fixture = Fixture::start(&cx.env, &name, place.namespaces, &place.before).await?;
+    if let Some((namespace, pod)) = place.doors {
+        fixture.open_doors(&cx.env, namespace, pod).await?;
+    }
+    let as_it_is = |title: &str| Case { title: title.into(), stages: vec![Vec::new()] };
     let mut held = Vec::new();
-    let open = || Case { title: "no policy".into(), stages: vec![Vec::new()] };
-    held.push((open().title, fixture.hold(&open(), limit).await?));
+    // Where something holds before the first pod is, the first case is about that.
+    if place.before.is_empty() {
+        let first = as_it_is("before the first case");
+        held.push((first.title.clone(), fixture.hold(&first, limit).await?));
+    }
     loop {
         let case = {
             let mut queue = queue.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
@@ -131,11 +151,12 @@ async fn work(
         let Some(case) = case else { break };
         let result = fixture.hold(&case, limit).await.map_err(|why| format!("{}: {why}", case.title))?;
         let leaks = result.stuck.as_ref().is_some_and(|(_, deviations)| !deviations.leaking.is_empty());
-        if leaks && !cx.env.suite.allowed(&cx.scenario).names(&format!("case {}", case.title)) {
+        if leaks && !cx.env.suite.allowed(&cx.scenario).names(&finding(&case.title)) {
             queue.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).leaking += 1;
         }
         held.push((case.title, result));
     }
-    held.push((open().title, fixture.hold(&open(), limit).await?));
+    let last = as_it_is("after the last case");
+    held.push((last.title.clone(), fixture.hold(&last, limit).await?));
     Ok((fixture.pods(), held))
 }

@@ -1,11 +1,12 @@
 //! Some namespaces of the run's own, with some pods in each, and nobody else's policy: what a cluster does with NetworkPolicy can be held
 //! to the specification there, path by path.
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures::future::{join_all, try_join_all};
-use k8s_openapi::api::core::v1::{Namespace, Pod};
+use k8s_openapi::api::core::v1::{Namespace, Pod, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::Client;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, PostParams};
@@ -14,7 +15,8 @@ use tokio::time::sleep;
 
 use crate::env::Env;
 use crate::network_policy::case::{Case, Change};
-use crate::network_policy::matrix::{Deviations, Path, paths_from};
+use crate::network_policy::latency::Watched;
+use crate::network_policy::matrix::{Deviations, Door, Path, paths_from};
 use crate::network_policy::model::{PolicyPod, Port, Protocol, World};
 use crate::probe::batch::{Answer, Verb};
 use crate::probe::pod::Listening;
@@ -51,6 +53,7 @@ pub struct Fixture {
     namespaces: BTreeMap<&'static str, String>,
     names: Vec<String>,
     sessions: Vec<Session>,
+    doors: Vec<Door>,
     /// What holds there now.
     world: World,
     /// What holds there where no case changes it.
@@ -66,36 +69,62 @@ pub struct Held {
     pub closed: usize,
     /// Paths that were open.
     pub open: usize,
-    /// The stage that did not become what it must, and how it stayed.
+    /// After what changes the paths did not become what they must, and how they stayed.
     pub stuck: Option<(String, Deviations)>,
 }
 
 impl Fixture {
-    /// Starts pods in `namespaces`, spread over the cluster's nodes; `suffix` tells fixtures apart.
+    /// Starts pods in `namespaces`, spread over the cluster's nodes; the names of a run's fixtures differ. What `before` applies is there
+    /// before the first pod is.
     ///
     /// # Errors
     /// Why it cannot be had.
     pub async fn start(
         env: &Arc<Env>,
-        suffix: &str,
+        name: &str,
         namespaces: &[&'static str],
-        shift: usize,
+        before: &[Change],
     ) -> Result<Self, String> {
+        let client = env.personas.operator.client.clone();
+        let real = try_join_all(namespaces.iter().map(|short| async move {
+            let name = env.sandbox.of_its_own(&format!("{name}-{short}"), &[(NS, short)]).await?;
+            Ok::<_, String>((*short, name))
+        }));
+        let real: BTreeMap<&'static str, String> = real.await?.into_iter().collect();
+        let mut world = World::default();
+        for (short, name) in &real {
+            // Every namespace carries its own name besides.
+            let labels = [(NS, *short), ("kubernetes.io/metadata.name", name.as_str())];
+            let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned()));
+            world.namespaces.insert(name.clone(), labels.into());
+        }
+        let mut fixture = Self {
+            client,
+            namespaces: real,
+            names: Vec::new(),
+            sessions: Vec::new(),
+            doors: Vec::new(),
+            still: World::default(),
+            world,
+        };
+        for change in before {
+            fixture.change(change).await.map_err(|why| format!("{change}: {why}"))?;
+        }
+        fixture.populate(env, namespaces).await?;
+        fixture.still = World { policies: Vec::new(), ..fixture.world.clone() };
+        Ok(fixture)
+    }
+
+    async fn populate(&mut self, env: &Arc<Env>, namespaces: &[&'static str]) -> Result<(), String> {
         let nodes: Vec<&NodeFacts> = env.nodes().collect();
         if nodes.is_empty() {
             return Err("no node is ready and free of taints: no probe can be placed".into());
         }
-        let client = env.personas.operator.client.clone();
-        let real = try_join_all(namespaces.iter().map(|short| async move {
-            let name = env.sandbox.of_its_own(&format!("{suffix}-{short}"), &[(NS, short)]).await?;
-            Ok::<_, String>((*short, name))
-        }));
-        let real: BTreeMap<&'static str, String> = real.await?.into_iter().collect();
         let placed = namespaces.iter().flat_map(|short| PODS.iter().map(move |pod| (*short, *pod))).enumerate();
         let started = placed.map(|(place, (short, pod))| {
             // Each namespace begins on another node: every relation is met on one node and across nodes.
-            let node = nodes[(place + place / PODS.len() + shift) % nodes.len()];
-            let (namespace, client) = (&real[short], client.clone());
+            let node = nodes[(place + place / PODS.len()) % nodes.len()];
+            let (namespace, client) = (&self.namespaces[short], self.client.clone());
             async move {
                 let mut labels = env.sandbox.labels();
                 labels.insert(POD.into(), pod.into());
@@ -106,23 +135,72 @@ impl Fixture {
                 Ok::<_, String>((format!("{short}/{pod} on {}", probe.node), seen, session))
             }
         });
-        let mut world = World::default();
-        let (mut names, mut sessions) = (Vec::new(), Vec::new());
         for (name, pod, session) in try_join_all(started).await? {
-            names.push(name);
-            world.pods.push(pod);
-            sessions.push(session);
+            self.names.push(name);
+            self.world.pods.push(pod);
+            self.sessions.push(session);
         }
-        for (short, name) in &real {
-            // Every namespace carries its own name besides.
-            let labels = [(NS, *short), ("kubernetes.io/metadata.name", name.as_str())];
-            let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned()));
-            world.namespaces.insert(name.clone(), labels.into());
-        }
-        Ok(Self { client, namespaces: real, names, sessions, still: world.clone(), world })
+        Ok(())
     }
 
-    /// The pods.
+    /// Opens other ways to a pod: a Service of type NodePort, by its own address and by those of all nodes.
+    ///
+    /// # Errors
+    /// Why it cannot be had.
+    pub async fn open_doors(&mut self, env: &Arc<Env>, short: &'static str, pod: &'static str) -> Result<(), String> {
+        let behind = self.place(short, pod).ok_or("there is no such pod")?;
+        let namespace = self.namespaces[short].clone();
+        let ports = PORTS.iter().filter(|port| port.number == PORTS[0].number);
+        let ports: Vec<Value> = ports
+            .map(|port| json!({ "name": port.name, "protocol": port.protocol.name(), "port": port.number }))
+            .collect();
+        let service = json!({
+            "metadata": { "name": pod, "labels": env.sandbox.labels(), "annotations": env.sandbox.annotations() },
+            // Probes are never Ready.
+            "spec": { "type": "NodePort", "selector": { POD: pod }, "publishNotReadyAddresses": true, "ports": ports },
+        });
+        let service: Service = serde_json::from_value(service).map_err(|error| error.to_string())?;
+        let made = env.sandbox.make(&namespace, &service).await;
+        let made = made.map_err(|error| format!("a Service cannot be made in {namespace}: {}", told(&error)))?;
+        let spec = made.spec.unwrap_or_default();
+        let own: IpAddr = spec.cluster_ip.unwrap_or_default().parse().map_err(|_| "the Service has no address")?;
+        for port in spec.ports.unwrap_or_default() {
+            let Some(inner) = PORTS.iter().find(|inner| port.name.as_deref() == Some(inner.name)) else { continue };
+            let door = |name: String, address, number| Door { name, behind, port: *inner, address, number };
+            self.doors.push(door("its Service".into(), own, inner.number));
+            let Some(number) = port.node_port.and_then(|number| u16::try_from(number).ok()) else { continue };
+            for node in &env.facts.nodes {
+                let address = node.addresses.iter().find_map(|address| address.parse().ok());
+                self.doors
+                    .extend(address.map(|address| door(format!("a port of node {}", node.name), address, number)));
+            }
+        }
+        Ok(())
+    }
+
+    /// Each pod of `from` on its way to its namesake in `to`, over TCP.
+    pub(crate) fn watched(&mut self, from: &str, to: &str) -> Vec<Watched<'_>> {
+        let ways: Vec<(usize, Verb)> = PODS
+            .iter()
+            .filter_map(|pod| {
+                let to = self.world.pods[self.place(to, pod)?].address;
+                Some((self.place(from, pod)?, Verb::Tcp { to, port: PORTS[0].number }))
+            })
+            .collect();
+        let sessions = self.sessions.iter_mut().enumerate();
+        let watched = sessions.filter_map(|(place, session)| {
+            let verb = ways.iter().find(|(from, _)| *from == place)?.1.clone();
+            Some(Watched { session, verb })
+        });
+        watched.collect()
+    }
+
+    fn place(&self, short: &str, pod: &str) -> Option<usize> {
+        let name = format!("{short}/{pod} ");
+        self.names.iter().position(|found| found.starts_with(&name))
+    }
+
+    /// How many pods it has.
     pub fn pods(&self) -> usize {
         self.world.pods.len()
     }
@@ -156,8 +234,8 @@ impl Fixture {
                     break;
                 }
                 if start.elapsed() > limit {
-                    let after: Vec<String> = stage.iter().map(ToString::to_string).collect();
-                    held.stuck = Some((after.join(", "), deviations));
+                    let after = stage.iter().map(|change| format!(", {change}")).collect();
+                    held.stuck = Some((after, deviations));
                     return Ok(held);
                 }
                 sleep(AGAIN_AFTER).await;
@@ -168,10 +246,10 @@ impl Fixture {
 
     /// Tries every path.
     async fn observe(&mut self) -> Result<Vec<(Path, Answer)>, String> {
-        let (world, pods) = (&self.world, self.world.pods.len());
+        let (world, doors) = (&self.world, &self.doors);
         let looks = self.sessions.iter_mut().enumerate().map(|(from, session)| async move {
-            let paths = paths_from(from, pods, &PORTS);
-            let verbs: Vec<Verb> = paths.iter().map(|path| path.verb(world)).collect();
+            let paths = paths_from(from, world, &PORTS, doors);
+            let verbs: Vec<Verb> = paths.iter().map(Path::verb).collect();
             let answers = session.ask(&verbs, WITHIN).await?;
             Ok::<_, String>(paths.into_iter().zip(answers).collect::<Vec<_>>())
         });
@@ -184,7 +262,7 @@ impl Fixture {
         place.map_or_else(String::new, |place| self.names[place].clone())
     }
 
-    async fn change(&mut self, change: &Change) -> Result<(), String> {
+    pub(crate) async fn change(&mut self, change: &Change) -> Result<(), String> {
         match change {
             Change::Apply { namespace, name, spec } => self.apply(namespace, name, spec).await,
             Change::Delete { namespace, name } => {
@@ -225,7 +303,7 @@ impl Fixture {
         match spec {
             Value::String(text) => match text.strip_prefix('@') {
                 Some(pod) => {
-                    let place = self.names.iter().position(|name| name.replace('/', "").starts_with(pod));
+                    let place = self.place(pod.get(..1).unwrap_or_default(), pod.get(1..).unwrap_or_default());
                     let address = place.map(|place| self.world.pods[place].address.to_string());
                     let bits = if address.as_ref().is_some_and(|address| address.contains(':')) { 128 } else { 32 };
                     json!(format!("{}/{bits}", address.unwrap_or_default()))

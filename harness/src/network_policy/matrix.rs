@@ -1,11 +1,26 @@
 //! Every path among some pods, and what became of each.
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::network_policy::model::{PolicyPod, Port, Protocol, World};
 use crate::probe::batch::{Answer, Touch, Verb};
 
+/// Another way to a pod's port: through a Service's address, or a node's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Door {
+    /// What it is, for the reader.
+    pub name: String,
+    /// The pod behind it, by its place in the world.
+    pub behind: usize,
+    /// The pod's port.
+    pub port: Port,
+    /// Its own address.
+    pub address: IpAddr,
+    /// Its own port.
+    pub number: u16,
+}
+
 /// From a pod to a port of another, by their places in the world.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Path {
     /// Who sends.
     pub from: usize,
@@ -13,25 +28,39 @@ pub struct Path {
     pub to: usize,
     /// To which port.
     pub port: Port,
+    /// To which address.
+    pub socket: SocketAddr,
+    /// Through what, where it is not the pod's own address.
+    pub through: Option<String>,
 }
 
 /// The paths that one pod tries.
-pub fn paths_from(from: usize, pods: usize, ports: &[Port]) -> Vec<Path> {
-    let others = (0..pods).filter(|to| *to != from);
-    others.flat_map(|to| ports.iter().map(move |port| Path { from, to, port: *port })).collect()
+pub fn paths_from(from: usize, world: &World, ports: &[Port], doors: &[Door]) -> Vec<Path> {
+    let others = (0..world.pods.len()).filter(|to| *to != from);
+    let plain = others.flat_map(|to| {
+        ports.iter().map(move |port| {
+            let socket = SocketAddr::new(world.pods[to].address, port.number);
+            Path { from, to, port: *port, socket, through: None }
+        })
+    });
+    let through = doors.iter().filter(|door| door.behind != from).map(|door| {
+        let socket = SocketAddr::new(door.address, door.number);
+        Path { from, to: door.behind, port: door.port, socket, through: Some(door.name.clone()) }
+    });
+    plain.chain(through).collect()
 }
 
 impl Path {
     /// The attempt.
-    pub fn verb(&self, world: &World) -> Verb {
-        let (to, port) = (world.pods[self.to].address, self.port.number);
+    pub fn verb(&self) -> Verb {
+        let (to, port) = (self.socket.ip(), self.socket.port());
         match self.port.protocol {
             Protocol::Tcp => Verb::Tcp { to, port },
             Protocol::Udp => Verb::Udp { to, port },
         }
     }
 
-    /// Whether the world's policies let it through.
+    /// Whether the world's policies let it through. A Service's address stands for the pod's: policies are about pods.
     pub fn granted(&self, world: &World) -> bool {
         world.admits(&world.pods[self.from], &world.pods[self.to], self.port)
     }
@@ -65,8 +94,9 @@ impl Deviations {
                 (Touch::Unclear, _) => &mut deviations.unclear,
             };
             let (from, to) = (&world.pods[path.from], &world.pods[path.to]);
-            let (protocol, socket) = (path.port.protocol.name(), SocketAddr::new(to.address, path.port.number));
-            list.push(format!("{protocol} {} to {} ({socket}): {answer}", name(from), name(to)));
+            let (protocol, socket) = (path.port.protocol.name(), path.socket);
+            let through = path.through.as_ref().map(|door| format!(" through {door}")).unwrap_or_default();
+            list.push(format!("{protocol} {} to {}{through} ({socket}): {answer}", name(from), name(to)));
         }
         deviations
     }

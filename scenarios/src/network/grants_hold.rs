@@ -4,6 +4,7 @@
 //! Attempted: over a hundred sets of policies, each among nine pods in three namespaces of the run's own, on one node and across nodes:
 //! every path, TCP and UDP, that a plain model of the specification says is not granted; after each policy that comes, changes or goes,
 //! and each label that changes. Expected: nothing arrives. Control: between the same pods, in the same look, what is granted does.
+use harness::attempt::grants::Place;
 use harness::cx::Cx;
 use harness::rights;
 use harness::run;
@@ -20,12 +21,13 @@ pub const SCENARIO: Scenario = Scenario {
     severity: Severity::High,
     impact: Impact::Intrusive,
     scope: Scope::Cluster,
-    needs: &[rights::PROBES, rights::EXEC, rights::OUTSIDE, rights::POLICIES],
+    needs: &[rights::PROBES, rights::EXEC, rights::OUTSIDE, rights::POLICIES, rights::RELABEL],
     attempts: |_| policy_cases::all().into_iter().map(|case| case.title).collect(),
     controls: |_| 0,
     run: run!(attempt),
 };
 
 async fn attempt(cx: &Cx) -> Attempted {
-    cx.grants(policy_cases::all()).stopped_by(Guard::Network).while_granted().await
+    let place = Place { namespaces: &["x", "y", "z"], copies: 4, ..Place::default() };
+    cx.grants(policy_cases::all(), place).stopped_by(Guard::Network).while_granted().await
 }

@@ -6,12 +6,23 @@ use serde_json::{Value, json};
 
 /// All of them.
 pub fn all() -> Vec<Case> {
-    let mut cases = kinds();
-    cases.extend(defaults());
-    cases.extend(sums());
-    cases.extend(selectors());
-    cases.extend(changes());
-    cases
+    [kinds(), defaults(), sums(), selectors(), changes(), labels()].concat()
+}
+
+/// One namespace that nothing enters and nothing leaves.
+pub fn walls() -> Vec<Case> {
+    vec![case("nothing in, nothing out", vec![walled(), vec![Change::Delete { namespace: "x", name: "deny" }]])]
+}
+
+/// What has it so.
+pub fn walled() -> Vec<Change> {
+    vec![apply("x", "deny", json!({ "podSelector": {}, "policyTypes": ["Ingress", "Egress"] }))]
+}
+
+/// Pods that start behind such a wall.
+pub fn newcomers() -> Vec<Case> {
+    let gone = Change::Delete { namespace: "x", name: "deny" };
+    vec![case("pods that start where nothing comes in or goes out", vec![vec![], vec![gone]])]
 }
 
 /// Who is granted something.
@@ -156,43 +167,51 @@ fn selectors() -> Vec<Case> {
     ]
 }
 
-/// What is granted changes with policies and labels.
+/// What is granted changes with the policies.
 fn changes() -> Vec<Case> {
-    let from = |peer: Value| json!({ "podSelector": {}, "ingress": [{ "from": [peer] }] });
-    let from_friends =
-        || from(json!({ "namespaceSelector": {}, "podSelector": { "matchLabels": { "friend": "yes" } } }));
-    let from_trusted = || from(json!({ "namespaceSelector": { "matchLabels": { "trusted": "yes" } } }));
-    let deny = || json!({ "podSelector": {} });
-    let only = |label: &str| json!({ "podSelector": { "matchLabels": { label: "yes" } } });
+    let (deny, own) = (json!({ "podSelector": {} }), from(&json!({ "podSelector": {} })));
     vec![
         case(
             "a policy is made, changed and deleted",
             vec![
-                vec![apply("x", "p", deny())],
-                vec![apply("x", "p", from(json!({ "podSelector": {} })))],
+                vec![apply("x", "p", deny.clone())],
+                vec![apply("x", "p", own.clone())],
                 vec![apply("x", "p", json!({ "podSelector": {}, "policyTypes": ["Egress"] }))],
                 vec![Change::Delete { namespace: "x", name: "p" }],
             ],
         ),
         case(
             "one of two policies goes",
-            vec![
-                vec![apply("x", "a", deny()), apply("x", "b", from(json!({ "podSelector": {} })))],
-                vec![Change::Delete { namespace: "x", name: "b" }],
-            ],
+            vec![vec![apply("x", "a", deny), apply("x", "b", own)], vec![Change::Delete { namespace: "x", name: "b" }]],
         ),
+    ]
+}
+
+/// What is granted changes with the labels of pods and namespaces.
+pub fn labels() -> Vec<Case> {
+    let friends = from(&json!({ "namespaceSelector": {}, "podSelector": { "matchLabels": { "friend": "yes" } } }));
+    let trusted = from(&json!({ "namespaceSelector": { "matchLabels": { "trusted": "yes" } } }));
+    let guarded = json!({ "podSelector": { "matchLabels": { "guarded": "yes" } } });
+    vec![
         case(
             "a pod becomes a friend, and is one no more",
             vec![
-                vec![apply("x", "friends", from_friends())],
+                vec![apply("x", "friends", friends.clone())],
                 vec![label_pod("y", "a", "friend", Some("yes"))],
                 vec![label_pod("y", "a", "friend", None)],
             ],
         ),
         case(
+            "a pod's label gets another value",
+            vec![
+                vec![apply("x", "friends", friends), label_pod("y", "c", "friend", Some("yes"))],
+                vec![label_pod("y", "c", "friend", Some("no"))],
+            ],
+        ),
+        case(
             "a pod comes under a policy, and leaves it",
             vec![
-                vec![apply("x", "guarded", only("guarded"))],
+                vec![apply("x", "guarded", guarded)],
                 vec![label_pod("x", "b", "guarded", Some("yes"))],
                 vec![label_pod("x", "b", "guarded", None)],
             ],
@@ -200,19 +219,16 @@ fn changes() -> Vec<Case> {
         case(
             "a namespace becomes trusted, and is trusted no more",
             vec![
-                vec![apply("x", "trusted", from_trusted())],
-                vec![label_namespace("z", "trusted", Some("yes"))],
-                vec![label_namespace("z", "trusted", None)],
-            ],
-        ),
-        case(
-            "a pod's label gets another value",
-            vec![
-                vec![apply("x", "friends", from_friends()), label_pod("z", "c", "friend", Some("yes"))],
-                vec![label_pod("z", "c", "friend", Some("no"))],
+                vec![apply("x", "trusted", trusted)],
+                vec![label_namespace("y", "trusted", Some("yes"))],
+                vec![label_namespace("y", "trusted", None)],
             ],
         ),
     ]
+}
+
+fn from(peer: &Value) -> Value {
+    json!({ "podSelector": {}, "ingress": [{ "from": [peer] }] })
 }
 
 fn case(title: &str, stages: Vec<Vec<Change>>) -> Case {

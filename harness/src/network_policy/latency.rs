@@ -1,0 +1,104 @@
+//! How soon a policy bites: from the API server's word that it has it to the first packet refused, and to all of them.
+use std::time::{Duration, Instant};
+
+use futures::future::join_all;
+use tokio::time::sleep;
+
+use crate::network_policy::case::Change;
+use crate::network_policy::fixture::Fixture;
+use crate::probe::batch::{Touch, Verb};
+use crate::probe::session::Session;
+
+/// What a packet may take while it is being timed: a dropped one is known to be so no sooner.
+const WITHIN: Duration = Duration::from_millis(100);
+const AGAIN_AFTER: Duration = Duration::from_millis(5);
+
+/// So many looks in a row must say the same: what flaps has not settled.
+const SETTLED: usize = 3;
+
+/// One policy that came and went, in milliseconds; `None` where the limit came first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Round {
+    /// From the policy to the first path that stays closed.
+    pub first_closed_ms: Option<u64>,
+    /// ... to the last.
+    pub all_closed_ms: Option<u64>,
+    /// From its deletion to the last path that is open again.
+    pub all_open_ms: Option<u64>,
+}
+
+/// One path, and who tries it.
+pub(crate) struct Watched<'a> {
+    pub(crate) session: &'a mut Session,
+    pub(crate) verb: Verb,
+}
+
+impl Fixture {
+    /// Has `policy` come and go `rounds` times, and times the paths between the namespaces `from` and `to`, each pod to its namesake.
+    ///
+    /// # Errors
+    /// Where the API server refuses a policy, an exec broke, or a path is not open to begin with.
+    pub async fn time(
+        &mut self,
+        policy: &Change,
+        gone: &Change,
+        (from, to): (&str, &str),
+        rounds: usize,
+        limit: Duration,
+    ) -> Result<Vec<Round>, String> {
+        let mut timed = Vec::new();
+        self.settle(from, to, Touch::Reached, Instant::now(), limit).await?;
+        for _ in 0..rounds {
+            self.change(policy).await?;
+            let closed = self.settle(from, to, Touch::Stopped, Instant::now(), limit).await?;
+            self.change(gone).await?;
+            let open = self.settle(from, to, Touch::Reached, Instant::now(), limit).await?;
+            let all = |ms: &[Option<u64>]| ms.iter().copied().collect::<Option<Vec<u64>>>()?.into_iter().max();
+            let round = Round {
+                first_closed_ms: closed.iter().flatten().min().copied(),
+                all_closed_ms: all(&closed),
+                all_open_ms: all(&open),
+            };
+            timed.push(round);
+            // Whatever did not happen once in so long a time will not happen the next time.
+            if round.all_closed_ms.is_none() || round.all_open_ms.is_none() {
+                break;
+            }
+        }
+        Ok(timed)
+    }
+
+    async fn settle(
+        &mut self,
+        from: &str,
+        to: &str,
+        wanted: Touch,
+        since: Instant,
+        limit: Duration,
+    ) -> Result<Vec<Option<u64>>, String> {
+        let watched = self.watched(from, to).into_iter().map(|path| settled(path, &wanted, since, limit));
+        join_all(watched).await.into_iter().collect()
+    }
+}
+
+/// When the path first was as wanted, and stayed so.
+async fn settled(path: Watched<'_>, wanted: &Touch, since: Instant, limit: Duration) -> Result<Option<u64>, String> {
+    let (mut first, mut looks) = (0, 0);
+    while since.elapsed() < limit || looks > 0 {
+        let begun = since.elapsed().as_millis() as u64;
+        let answers = path.session.ask(std::slice::from_ref(&path.verb), WITHIN).await?;
+        if answers.first().is_none_or(|answer| answer.touch() != *wanted) {
+            looks = 0;
+        } else {
+            if looks == 0 {
+                first = begun;
+            }
+            looks += 1;
+            if looks == SETTLED {
+                return Ok(Some(first));
+            }
+        }
+        sleep(AGAIN_AFTER).await;
+    }
+    Ok(None)
+}

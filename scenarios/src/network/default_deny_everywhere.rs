@@ -1,0 +1,57 @@
+//! A pod that no policy selects is open to everyone and may go anywhere: each namespace needs a policy that selects every pod, for both
+//! directions, before it needs any other.
+//!
+//! Attempted: TCP and UDP from a probe in each namespace, which carries no label that a policy of its owners could mean, to probes
+//! in a namespace that nobody has granted anything, and from those back to it; on one node and across nodes. Expected: nothing arrives.
+//! Control: between probes that no policy selects, on the same nodes, the same ports answer at the same moment; and the probe itself does.
+use futures::try_join;
+use harness::attempt::reach::Path;
+use harness::cx::Cx;
+use harness::probe::Probe;
+use harness::probe::batch::Verb;
+use harness::rights;
+use harness::run;
+use harness::scenario::{G, Guard, Impact, Scenario, Scope, Severity};
+use harness::verdict::Attempted;
+
+use super::PORT;
+
+/// Each namespace denies by default, in and out.
+pub const SCENARIO: Scenario = Scenario {
+    title: "each namespace denies by default what nobody has granted",
+    guidance: &[G(5, 1), G(4, 5)],
+    also: &["CIS OKE 4.3.2", "CIS OKE 5.4.4"],
+    severity: Severity::High,
+    impact: Impact::Probe,
+    scope: Scope::EachNamespace,
+    needs: &[rights::PROBES, rights::EXEC, rights::OUTSIDE],
+    attempts: |_| {
+        let ways = ["out to a namespace without policies", "in from there"];
+        ways.iter().flat_map(|way| ["tcp", "udp"].map(|protocol| format!("{protocol} {way}, port {PORT}"))).collect()
+    },
+    controls: |_| 0,
+    run: run!(attempt),
+};
+
+async fn attempt(cx: &Cx) -> Attempted {
+    let (inside, outside) = try_join!(cx.probe(cx.namespace()?, cx.node()?), cx.outside_probes())?;
+    let neighbour = cx.outside_probe(cx.node()?).await?;
+    let (mut attempts, mut controls) = (Vec::new(), Vec::new());
+    for verb in [tcp, udp] {
+        for open in &outside {
+            attempts.push(Path::new(&inside, verb(open), format!("{open}")));
+            attempts.push(Path::new(open, verb(&inside), format!("{inside}")));
+            controls.push(Path::new(&neighbour, verb(open), format!("{open}")));
+        }
+        controls.push(Path::new(&inside, verb(&inside), "itself"));
+    }
+    cx.reach(attempts).stopped_by(Guard::Network).while_open(controls).await
+}
+
+fn tcp(target: &Probe) -> Verb {
+    Verb::Tcp { to: target.address, port: PORT }
+}
+
+fn udp(target: &Probe) -> Verb {
+    Verb::Udp { to: target.address, port: PORT }
+}
