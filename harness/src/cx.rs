@@ -2,10 +2,11 @@
 use std::sync::Arc;
 
 use futures::future::try_join_all;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, Service};
+use serde_json::json;
 
 use crate::attempt::access::Access;
-use crate::attempt::admission::{Admission, Target};
+use crate::attempt::admission::{Admission, Target, document};
 use crate::attempt::ask::Ask;
 use crate::attempt::contained::Contained;
 use crate::attempt::controllers::Controllers;
@@ -17,7 +18,7 @@ use crate::cluster::persona::Persona;
 use crate::env::Env;
 use crate::probe::{Probe, pod};
 use crate::record::{ClusterFacts, NodeFacts};
-use crate::standard;
+use crate::standard::{self, Variant};
 use crate::verdict::NoVerdict;
 
 /// What a cell is about; which parts are there depends on the scope.
@@ -104,6 +105,34 @@ impl Cx {
     pub async fn admission(&self, forbidden: Pod) -> Result<Admission, NoVerdict> {
         let namespace = self.namespace()?;
         Admission::of(self.deployer(namespace).await?, namespace, &forbidden)
+    }
+
+    /// A Service for [`Cx::namespace`] that nothing should object to: for the cluster alone, and with no pod behind it.
+    ///
+    /// # Errors
+    /// Inconclusive where it cannot be written down: a bug, reported rather than hidden.
+    pub fn plain_service(&self) -> Result<Service, NoVerdict> {
+        let sandbox = &self.env.sandbox;
+        let service = json!({
+            "apiVersion": "v1", "kind": "Service",
+            "metadata": { "name": format!("oke-conformance-{}", sandbox.run), "namespace": self.namespace()?, "labels": sandbox.labels() },
+            "spec": { "type": "ClusterIP", "selector": { "oke-conformance/nobody": "" }, "ports": [{ "port": 80 }] },
+        });
+        serde_json::from_value(service).map_err(|error| NoVerdict::inconclusive(error.to_string()))
+    }
+
+    /// Attempts to have each of the Services `forbidden` admitted in [`Cx::namespace`], as the one who deploys there; what is forbidden
+    /// about each is for the reader.
+    ///
+    /// # Errors
+    /// Inconclusive where that identity cannot be had.
+    pub async fn service_admission(&self, forbidden: Vec<(&str, Service)>) -> Result<Admission, NoVerdict> {
+        let namespace = self.namespace()?;
+        let variants = forbidden
+            .into_iter()
+            .map(|(what, service)| Ok(Variant { what: what.to_owned(), named: &[], document: document(&service)? }));
+        let variants = variants.collect::<Result<_, NoVerdict>>()?;
+        Ok(Admission::of_all(self.deployer(namespace).await?, Target::Services(namespace.to_owned()), variants))
     }
 
     /// Attempts everything that `control` forbids in a pod of [`Cx::namespace`], as the one who deploys there: each time a pod that
