@@ -15,4 +15,9 @@ fn with_spec(service: &Service, change: impl FnOnce(&mut ServiceSpec)) -> Servic
     service
 }
 
-scenarios! { network: namespaces_isolated, external_ip_refused, load_balancer_refused, node_port_refused }
+mod nodes;
+
+scenarios! {
+    network: namespaces_isolated, external_ip_refused, load_balancer_refused, node_port_refused,
+    kubelet_read_only_closed, kube_proxy_metrics_closed, ssh_closed, etcd_closed,
+}
