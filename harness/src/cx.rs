@@ -11,6 +11,7 @@ use crate::attempt::ask::Ask;
 use crate::attempt::contained::Contained;
 use crate::attempt::controllers::Controllers;
 use crate::attempt::exemptions::Exemptions;
+use crate::attempt::kubelet::Kubelet;
 use crate::attempt::reach::{Path, Reach};
 use crate::attempt::standard::Standard;
 use crate::attempt::survey::Survey;
@@ -263,6 +264,14 @@ impl Cx {
     /// Attempts to get packets along `attempts`.
     pub fn reach(&self, attempts: Vec<Path>) -> Reach {
         Reach { attempts, enforcement: self.env.suite.thresholds.enforcement() }
+    }
+
+    /// Asks the kubelet of `probe`'s node for `paths`, from `probe` and without a credential.
+    pub fn kubelet_of(&self, probe: &Arc<Probe>, paths: &'static [&'static str]) -> Kubelet {
+        let node = self.env.facts.nodes.iter().find(|node| node.name == probe.node);
+        let addresses = node.iter().flat_map(|node| &node.addresses).filter_map(|address| address.parse().ok());
+        let client = self.env.personas.operator.client.clone();
+        Kubelet { client, probe: probe.clone(), addresses: addresses.collect(), paths }
     }
 
     /// Attempts to get out of `probe`'s container, and holds what its kernel grants against what its pod asks for.

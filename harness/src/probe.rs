@@ -3,7 +3,9 @@ pub mod agent;
 pub mod asked;
 pub mod batch;
 pub mod exec;
+pub mod https;
 pub mod pod;
+pub mod relay;
 pub mod start;
 
 use std::fmt;

@@ -1,7 +1,8 @@
 //! The agent: the only program in a probe pod. It needs no libc, no shell and no writable file system, because the pods it
 //! runs in are hardened, and it must fit into a ConfigMap, because no registry may be needed to bring it in.
 //!
-//! `agent serve [tcp:PORT|udp:PORT]...` is the pod's first process; `agent batch` is what an exec runs in it.
+//! `agent serve [tcp:PORT|udp:PORT]...` is the pod's first process; `agent batch` is what an exec runs in it, or `agent relay` where the
+//! other end of the exec is to speak for itself.
 #![no_std]
 #![no_main]
 
@@ -15,6 +16,7 @@ mod heap;
 mod json;
 mod mem;
 mod pod;
+mod relay;
 mod serve;
 mod start;
 mod sys;
@@ -23,12 +25,14 @@ mod words;
 
 use start::Args;
 
-const USAGE: &str = "usage: agent serve [tcp:PORT|udp:PORT]... | agent batch < LINES\n";
+const USAGE: &str =
+    "usage: agent serve [tcp:PORT|udp:PORT]... | agent batch < LINES | agent relay ADDR PORT TIMEOUT_MS\n";
 
 fn main(mut args: Args) -> i32 {
     let status = match args.next().map(|mode| mode.to_bytes()) {
         Some(b"serve") => serve::run(args),
         Some(b"batch") => batch::run(),
+        Some(b"relay") => relay::run(args),
         _ => None,
     };
     status.unwrap_or_else(|| {

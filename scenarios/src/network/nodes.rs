@@ -2,16 +2,13 @@
 use std::net::IpAddr;
 
 use futures::try_join;
+use harness::attempt::kubelet;
 use harness::attempt::reach::Path;
 use harness::cx::Cx;
 use harness::probe::batch::Verb;
 use harness::record::NodeFacts;
 use harness::scenario::Guard;
 use harness::verdict::Attempted;
-
-/// The kubelet's port. Every node has it open, for the control plane has no other way to its pods: who gets an answer there has reached
-/// the node.
-pub const KUBELET: u16 = 10250;
 
 /// Attempts to connect to `port` of every node, from a probe on the cell's node that no policy selects: what must be closed to any pod.
 /// Whether the node has nothing there or keeps packets away does not matter: nothing is there to be reached.
@@ -20,7 +17,11 @@ pub async fn closed_to_every_pod(cx: &Cx, port: u16, what: &str) -> Attempted {
     let (mut attempts, mut controls) = (Vec::new(), Vec::new());
     for (node, to) in addresses(&cx.facts().nodes) {
         attempts.push(Path::new(&outside, Verb::Tcp { to, port }, format!("{what} of {}", node.name)));
-        controls.push(Path::new(&outside, Verb::Tcp { to, port: KUBELET }, format!("the kubelet of {}", node.name)));
+        controls.push(Path::new(
+            &outside,
+            Verb::Tcp { to, port: kubelet::PORT },
+            format!("the kubelet of {}", node.name),
+        ));
     }
     cx.reach(attempts).stopped_by(Guard::Absent).while_open(controls).await
 }
@@ -40,7 +41,7 @@ pub async fn closed_to_tenants(cx: &Cx, ports: &[u16], what: &str) -> Attempted 
             let what = format!("{what} of {}", node.name);
             attempts.push(Path::new(&inside, Verb::Tcp { to, port }, &what));
             let control = Path::new(&outside, Verb::Tcp { to, port }, what);
-            controls.push(control.or_at_least(Verb::Tcp { to, port: KUBELET }));
+            controls.push(control.or_at_least(Verb::Tcp { to, port: kubelet::PORT }));
         }
     }
     cx.reach(attempts).stopped_by(Guard::Network).while_open(controls).await
