@@ -1,5 +1,5 @@
 # The kubelet reads every file of its drop-in folder, in their order (the node image's unit says --config-dir).
-cat > /etc/kubelet.conf.d/90-sabotage.conf <<'CONF'
+cat > /etc/kubelet.conf.d/90-read-only-port.conf <<'CONF'
 apiVersion: kubelet.config.k8s.io/v1beta1
 kind: KubeletConfiguration
 readOnlyPort: 10255
