@@ -10,6 +10,7 @@ pub mod controllers;
 pub mod denial;
 pub mod exemptions;
 pub mod kubelet;
+pub mod node_port;
 pub mod quota;
 pub mod reach;
 pub mod standard;

@@ -17,7 +17,7 @@ use crate::attempt::standard::Standard;
 use crate::attempt::survey::Survey;
 use crate::cluster::persona::Persona;
 use crate::env::Env;
-use crate::probe::{Probe, pod};
+use crate::probe::{Probe, here, pod};
 use crate::record::{ClusterFacts, NodeFacts};
 use crate::standard::{self, Variant};
 use crate::verdict::NoVerdict;
@@ -259,6 +259,11 @@ impl Cx {
     pub async fn outside_probe(&self, node: &NodeFacts) -> Result<Arc<Probe>, NoVerdict> {
         let namespace = self.env.sandbox.outside().await.map_err(NoVerdict::Inconclusive)?;
         self.probe(namespace, node).await
+    }
+
+    /// The machine that the suite runs on, which is outside the cluster; `None` where it is one of its pods.
+    pub fn here(&self) -> Option<Arc<Probe>> {
+        here::here()
     }
 
     /// Attempts to get packets along `attempts`.

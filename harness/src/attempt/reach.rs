@@ -71,7 +71,7 @@ impl Path {
 
 /// What became of a path, and of what will do instead of it.
 pub(crate) struct Answers {
-    own: Answer,
+    pub(crate) own: Answer,
     instead: Option<Answer>,
 }
 

@@ -48,13 +48,13 @@ pub async fn closed_to_tenants(cx: &Cx, ports: &[u16], what: &str) -> Attempted 
 }
 
 /// The nodes that have ports, with each of their addresses: a virtual node is none of the network's.
-fn addresses<'a>(nodes: impl IntoIterator<Item = &'a NodeFacts>) -> impl Iterator<Item = (&'a NodeFacts, IpAddr)> {
+pub fn addresses<'a>(nodes: impl IntoIterator<Item = &'a NodeFacts>) -> impl Iterator<Item = (&'a NodeFacts, IpAddr)> {
     let real = nodes.into_iter().filter(|node| node.without_probe.as_deref() != Some("virtual"));
     real.flat_map(|node| node.addresses.iter().filter_map(move |address| Some((node, address.parse().ok()?))))
 }
 
 /// The first node of each pool, also of those that no probe can be placed on: a control plane that is part of the cluster is one.
-fn one_of_each_pool(nodes: &[NodeFacts]) -> Vec<&NodeFacts> {
+pub fn one_of_each_pool(nodes: &[NodeFacts]) -> Vec<&NodeFacts> {
     let mut chosen: Vec<&NodeFacts> = Vec::new();
     for node in nodes {
         if !chosen.iter().any(|other| other.pool == node.pool) {
