@@ -11,6 +11,8 @@ pub mod denial;
 pub mod enforcement;
 pub mod exemptions;
 pub mod grants;
+pub mod kubelet;
+pub mod node_port;
 pub mod quota;
 pub mod reach;
 pub mod standard;

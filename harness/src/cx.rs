@@ -2,25 +2,27 @@
 use std::sync::Arc;
 
 use futures::future::try_join_all;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, Service};
+use serde_json::json;
 
 use crate::attempt::access::Access;
-use crate::attempt::admission::{Admission, Target};
+use crate::attempt::admission::{Admission, Target, document};
 use crate::attempt::ask::Ask;
 use crate::attempt::contained::Contained;
 use crate::attempt::controllers::Controllers;
 use crate::attempt::enforcement::Enforcement;
 use crate::attempt::exemptions::Exemptions;
 use crate::attempt::grants::{self, Grants};
+use crate::attempt::kubelet::Kubelet;
 use crate::attempt::reach::{Path, Reach};
 use crate::attempt::standard::Standard;
 use crate::attempt::survey::Survey;
 use crate::cluster::persona::Persona;
 use crate::env::Env;
 use crate::network_policy::case::Case;
-use crate::probe::{Probe, pod};
+use crate::probe::{Probe, here, pod};
 use crate::record::{ClusterFacts, NodeFacts};
-use crate::standard;
+use crate::standard::{self, Variant};
 use crate::verdict::NoVerdict;
 
 /// What a cell is about; which parts are there depends on the scope.
@@ -107,6 +109,34 @@ impl Cx {
     pub async fn admission(&self, forbidden: Pod) -> Result<Admission, NoVerdict> {
         let namespace = self.namespace()?;
         Admission::of(self.deployer(namespace).await?, namespace, &forbidden)
+    }
+
+    /// A Service for [`Cx::namespace`] that nothing should object to: for the cluster alone, and with no pod behind it.
+    ///
+    /// # Errors
+    /// Inconclusive where it cannot be written down: a bug, reported rather than hidden.
+    pub fn plain_service(&self) -> Result<Service, NoVerdict> {
+        let sandbox = &self.env.sandbox;
+        let service = json!({
+            "apiVersion": "v1", "kind": "Service",
+            "metadata": { "name": format!("oke-conformance-{}", sandbox.run), "namespace": self.namespace()?, "labels": sandbox.labels() },
+            "spec": { "type": "ClusterIP", "selector": { "oke-conformance/nobody": "" }, "ports": [{ "port": 80 }] },
+        });
+        serde_json::from_value(service).map_err(|error| NoVerdict::inconclusive(error.to_string()))
+    }
+
+    /// Attempts to have each of the Services `forbidden` admitted in [`Cx::namespace`], as the one who deploys there; what is forbidden
+    /// about each is for the reader.
+    ///
+    /// # Errors
+    /// Inconclusive where that identity cannot be had.
+    pub async fn service_admission(&self, forbidden: Vec<(&str, Service)>) -> Result<Admission, NoVerdict> {
+        let namespace = self.namespace()?;
+        let variants = forbidden
+            .into_iter()
+            .map(|(what, service)| Ok(Variant { what: what.to_owned(), named: &[], document: document(&service)? }));
+        let variants = variants.collect::<Result<_, NoVerdict>>()?;
+        Ok(Admission::of_all(self.deployer(namespace).await?, Target::Services(namespace.to_owned()), variants))
     }
 
     /// Attempts everything that `control` forbids in a pod of [`Cx::namespace`], as the one who deploys there: each time a pod that
@@ -234,6 +264,11 @@ impl Cx {
         self.probe(namespace, node).await
     }
 
+    /// The machine that the suite runs on, which is outside the cluster; `None` where it is one of its pods.
+    pub fn here(&self) -> Option<Arc<Probe>> {
+        here::here()
+    }
+
     /// Attempts to get packets along `attempts`.
     pub fn reach(&self, attempts: Vec<Path>) -> Reach {
         Reach { attempts, enforcement: self.env.suite.thresholds.enforcement() }
@@ -247,6 +282,14 @@ impl Cx {
     /// Attempts to get packets through while a policy comes that forbids them.
     pub fn enforcement(&self) -> Enforcement<'_> {
         Enforcement { cx: self }
+    }
+
+    /// Asks the kubelet of `probe`'s node for `paths`, from `probe` and without a credential.
+    pub fn kubelet_of(&self, probe: &Arc<Probe>, paths: &'static [&'static str]) -> Kubelet {
+        let node = self.env.facts.nodes.iter().find(|node| node.name == probe.node);
+        let addresses = node.iter().flat_map(|node| &node.addresses).filter_map(|address| address.parse().ok());
+        let client = self.env.personas.operator.client.clone();
+        Kubelet { client, probe: probe.clone(), addresses: addresses.collect(), paths }
     }
 
     /// Attempts to get out of `probe`'s container, and holds what its kernel grants against what its pod asks for.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use anyhow::{Result, bail};
 
 use crate::attempt::controllers::AtWork;
+use crate::attempt::node_port::NodePort;
 use crate::attempt::quota::QuotaProof;
 use crate::cluster::connect::Connection;
 use crate::cluster::discovery::Discovery;
@@ -48,6 +49,8 @@ pub struct Env {
     pub quota: QuotaProof,
     /// Whether controllers are at work here at all, found once.
     pub controllers: AtWork,
+    /// A port of every node, opened once.
+    pub node_port: NodePort,
 }
 
 /// The account that deploys in a namespace, where nothing else is said.
@@ -144,6 +147,7 @@ impl Env {
             waivers: Waivers::default(),
             quota: QuotaProof::default(),
             controllers: AtWork::default(),
+            node_port: NodePort::default(),
             facts,
             hosts,
         })

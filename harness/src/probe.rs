@@ -3,7 +3,10 @@ pub mod agent;
 pub mod asked;
 pub mod batch;
 pub mod exec;
+pub mod here;
+pub mod https;
 pub mod pod;
+pub mod relay;
 pub mod session;
 pub mod start;
 

@@ -100,6 +100,12 @@ pub const RELABEL: &[Right] =
 /// The operator's own dry runs: in namespaces where nobody deploys, and in every one there is.
 pub const PODS: &[Right] = &[core("create", "pods")];
 
+/// The operator's own dry runs of Services, where nobody deploys.
+pub const SERVICES: &[Right] = &[core("create", "services")];
+
+/// A Service of the run's own that opens a port of the nodes.
+pub const NODE_PORT: &[Right] = &[core("create", "services")];
+
 /// Controllers of every kind, what they made, and what they say of what they could not make.
 pub const CONTROLLERS: &[Right] = &[
     core("create", "pods"),

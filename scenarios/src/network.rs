@@ -1,11 +1,25 @@
 //! G5: traffic that nobody granted must not arrive.
+use harness::scenario::Guard::{self, AdmissionPolicy, Quota, Webhook};
+use k8s_openapi::api::core::v1::{Service, ServiceSpec};
 
 /// What the probes listen on, TCP and UDP.
 pub const PORT: u16 = 8080;
 
+/// Whoever keeps tenants from opening the network: a quota of none, a policy in the API server, a policy engine's webhook.
+const KEEPERS: &[Guard] = &[Quota, AdmissionPolicy, Webhook];
+
+/// The Service with its spec changed.
+fn with_spec(service: &Service, change: impl FnOnce(&mut ServiceSpec)) -> Service {
+    let mut service = service.clone();
+    change(service.spec.get_or_insert_default());
+    service
+}
+
+mod nodes;
 mod policy_cases;
 
 scenarios! {
     network: policy_enforced, grants_hold, namespaces_isolated, default_deny_everywhere, new_pod_covered, label_change_covered,
-    enforcement_latency,
+    enforcement_latency, external_ip_refused, load_balancer_refused, node_port_refused, node_ports_unreachable, kubelet_authenticated,
+    kubelet_read_only_closed, kube_proxy_metrics_closed, ssh_closed, etcd_closed,
 }

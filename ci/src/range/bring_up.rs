@@ -37,7 +37,8 @@ pub(crate) async fn run(
 
     let layout = Layout::of(names)?;
     let [a, b, c] = layout.nodes();
-    let prepared = async { try_join!(prepare(a, &layout), prepare(b, &layout), prepare(c, &layout)) };
+    let prepared =
+        async { try_join!(prepare(a, &layout, gateway), prepare(b, &layout, gateway), prepare(c, &layout, gateway)) };
     steps.step("nodes booted, routes closed", prepared).await?;
 
     let kubectl = Kubectl::new(&layout.control_plane.name);
@@ -87,10 +88,10 @@ async fn start(
     Ok(())
 }
 
-async fn prepare(node: &Node, layout: &Layout) -> Result<()> {
+async fn prepare(node: &Node, layout: &Layout, gateway: Ipv4Addr) -> Result<()> {
     // The entrypoint reads the default route; only then may it go.
     kubeadm::until_containerd_runs(node).await?;
-    try_join!(fence::close(node, layout.metadata.address), kubeadm::name_pause_by_digest(node)).map(drop)
+    try_join!(fence::close(node, layout.metadata.address, gateway), kubeadm::name_pause_by_digest(node)).map(drop)
 }
 
 async fn join_workers(names: &Names, layout: &Layout, kubectl: &Kubectl) -> Result<()> {

@@ -1,4 +1,4 @@
-//! Routes that keep a range's traffic inside the range, and lead to its metadata service.
+//! What keeps a range's traffic inside the range, leads to its metadata service, and keeps the outside away from the nodes.
 
 use std::net::Ipv4Addr;
 use std::time::Duration;
@@ -14,23 +14,29 @@ use super::layout::Node;
 /// unreachable one in its place would say the same, but kubeadm takes its device, `*`, for an interface.) A service's
 /// address needs some route to be looked up before kube-proxy's rules rewrite it; one that they do not know ends at the
 /// range's own bridge.
-fn script(metadata: Ipv4Addr) -> String {
+///
+/// Last what a worker subnet's security list does where nobody opens it: what comes from outside, which is this machine, gets to no node
+/// port. Before all of kube-proxy's rules, for those rewrite where it goes.
+fn script(metadata: Ipv4Addr, outside: Ipv4Addr) -> String {
     format!(
         "set -e
 ip route replace unreachable 169.254.0.0/16
 ip route replace 169.254.169.254/32 via {metadata}
 while ip route del default 2>/dev/null; do :; done
 ip route replace {SERVICE_SUBNET} dev eth0
+for protocol in tcp udp; do
+  iptables -w -t raw -A PREROUTING -s {outside} -p $protocol --dport 30000:32767 -j DROP
+done
 "
     )
 }
 
-/// Closes a node's routes; pods are routed by their node.
+/// Closes a node's routes, by which its pods are routed too, and its ports to `outside`.
 ///
 /// # Errors
 /// When the node does not accept a route.
-pub(crate) async fn close(node: &Node, metadata: Ipv4Addr) -> Result<()> {
-    exec(&node.name, &["sh"], script(metadata).as_bytes(), Duration::from_secs(10))
+pub(crate) async fn close(node: &Node, metadata: Ipv4Addr, outside: Ipv4Addr) -> Result<()> {
+    exec(&node.name, &["sh"], script(metadata, outside).as_bytes(), Duration::from_secs(10))
         .await
         .map(drop)
         .with_context(|| format!("node {} cannot be cut off from the outside", node.name))
@@ -42,7 +48,7 @@ mod tests {
 
     #[test]
     fn link_local_is_closed_before_the_metadata_route_opens() {
-        let script = script(Ipv4Addr::new(172, 18, 0, 5));
+        let script = script(Ipv4Addr::new(172, 18, 0, 5), Ipv4Addr::new(172, 18, 0, 1));
         let closed = script.find("unreachable 169.254.0.0/16").unwrap();
         let opened = script.find("169.254.169.254/32 via 172.18.0.5").unwrap();
         assert!(closed < opened);

@@ -1,4 +1,4 @@
-//! Asking the API server to admit a pod, as a server-side dry run: authorization and the whole admission chain decide, nothing
+//! Asking the API server to admit a pod or a Service, as a server-side dry run: authorization and the whole admission chain decide, nothing
 //! is stored.
 use std::fmt;
 use std::future::{Future, IntoFuture};
@@ -9,6 +9,7 @@ use futures::stream;
 use http::Request;
 use k8s_openapi::api::core::v1::Pod;
 use kube::core::Status;
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::attempt::api::{self, Reply};
@@ -26,6 +27,8 @@ const AT_ONCE: usize = 16;
 pub(crate) enum Target {
     /// A pod, into this namespace.
     Namespace(String),
+    /// A Service, into this namespace.
+    Services(String),
     /// An ephemeral container, into a pod of a namespace: namespace and pod.
     Pod(String, String),
 }
@@ -69,8 +72,8 @@ pub struct Guarded {
 }
 
 impl Guarded {
-    /// The control: the same pod without the forbidden attribute, which must be admitted at the same moment.
-    pub fn while_admitting(self, control: Pod) -> Controlled {
+    /// The control: the same pod or Service without the forbidden attribute, which must be admitted at the same moment.
+    pub fn while_admitting(self, control: impl Serialize) -> Controlled {
         Controlled { guarded: self, control: document(&control) }
     }
 
@@ -203,16 +206,22 @@ pub(crate) fn refused_by(guards: &[Guard], status: &Status, control: Control, af
     Ok(Verdict::denied(guard, status.message.clone(), control, after_ms))
 }
 
-fn document(pod: &Pod) -> Result<Value, NoVerdict> {
-    serde_json::to_value(pod).map_err(|error| NoVerdict::inconclusive(format!("cannot write the pod down: {error}")))
+pub(crate) fn document(object: &impl Serialize) -> Result<Value, NoVerdict> {
+    serde_json::to_value(object)
+        .map_err(|error| NoVerdict::inconclusive(format!("cannot write down what is asked for: {error}")))
+}
+
+fn create(plural: &str, namespace: &str, document: &str) -> http::Result<Request<Vec<u8>>> {
+    Request::post(format!("/api/v1/namespaces/{namespace}/{plural}?dryRun=All"))
+        .header("Content-Type", "application/json")
+        .body(document.as_bytes().to_vec())
 }
 
 impl Target {
     pub(crate) fn dry_run(&self, document: &str) -> Result<Request<Vec<u8>>, NoVerdict> {
         let request = match self {
-            Self::Namespace(namespace) => Request::post(format!("/api/v1/namespaces/{namespace}/pods?dryRun=All"))
-                .header("Content-Type", "application/json")
-                .body(document.as_bytes().to_vec()),
+            Self::Namespace(namespace) => create("pods", namespace, document),
+            Self::Services(namespace) => create("services", namespace, document),
             Self::Pod(namespace, pod) => {
                 let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}/ephemeralcontainers?dryRun=All");
                 let patch = format!(r#"{{"spec":{{"ephemeralContainers":[{document}]}}}}"#);
@@ -228,7 +237,7 @@ impl Target {
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Namespace(namespace) => f.write_str(namespace),
+            Self::Namespace(namespace) | Self::Services(namespace) => f.write_str(namespace),
             Self::Pod(namespace, _) => write!(f, "a running pod of {namespace}"),
         }
     }

@@ -27,17 +27,24 @@ pub struct Path {
     pub to: String,
     /// A control that must be answered with this HTTP status, where being answered is not enough.
     pub status: Option<u16>,
+    /// A control that this will do for as well, where it is closed.
+    pub instead: Option<Verb>,
 }
 
 impl Path {
     /// A path from `from`, tried with `verb`, to what `to` names.
     pub fn new(from: &Arc<Probe>, verb: Verb, to: impl Into<String>) -> Self {
-        Self { from: from.clone(), verb, to: to.into(), status: None }
+        Self { from: from.clone(), verb, to: to.into(), status: None, instead: None }
     }
 
     /// As a control, only this status will do.
     pub fn answering(self, status: u16) -> Self {
         Self { status: Some(status), ..self }
+    }
+
+    /// As a control, `verb` will do where nobody answers to this path's own: it reaches the same host, and the evidence says so.
+    pub fn or_at_least(self, verb: Verb) -> Self {
+        Self { instead: Some(verb), ..self }
     }
 
     fn open(&self, answer: &Answer) -> bool {
@@ -47,6 +54,25 @@ impl Path {
     fn told(&self, answer: &Answer) -> String {
         format!("{} from {} to {}: {answer}", self.verb, self.from, self.to)
     }
+
+    /// How this path, or what will do instead, is open; else what is closed.
+    fn proof(&self, answers: &Answers) -> Result<String, String> {
+        let told = self.told(&answers.own);
+        match (&self.instead, &answers.instead) {
+            _ if self.open(&answers.own) => Ok(told),
+            (Some(verb), Some(answer)) if answer.touch() == Touch::Reached => {
+                Ok(format!("{told}, nobody answers there; {verb} from {} on the same host: {answer}", self.from))
+            }
+            (Some(verb), Some(answer)) => Err(format!("{told}; {verb} from {}: {answer}", self.from)),
+            _ => Err(told),
+        }
+    }
+}
+
+/// What became of a path, and of what will do instead of it.
+pub(crate) struct Answers {
+    pub(crate) own: Answer,
+    instead: Option<Answer>,
 }
 
 /// Paths that must be closed.
@@ -124,11 +150,11 @@ struct Tried {
 }
 
 impl Tried {
-    fn of(attempts: &[Path], answers: Vec<Result<Answer, String>>) -> Self {
+    fn of(attempts: &[Path], answers: Vec<Result<Answers, String>>) -> Self {
         let mut tried = Self::default();
         for (path, answer) in attempts.iter().zip(answers) {
             match answer {
-                Ok(answer) => match answer.touch() {
+                Ok(Answers { own: answer, .. }) => match answer.touch() {
                     Touch::Reached => tried.reached.push(path.told(&answer)),
                     Touch::Unclear => tried.unclear.push(path.told(&answer)),
                     Touch::Stopped => {
@@ -144,28 +170,23 @@ impl Tried {
 }
 
 /// Every control open, or no control at all.
-pub(crate) fn proved(controls: &[Path], answers: Vec<Result<Answer, String>>) -> Result<Control, NoVerdict> {
+pub(crate) fn proved(controls: &[Path], answers: Vec<Result<Answers, String>>) -> Result<Control, NoVerdict> {
     let mut open = Vec::new();
-    for (path, answer) in controls.iter().zip(answers) {
-        match answer {
-            Ok(answer) if path.open(&answer) => open.push(path.told(&answer)),
-            Ok(answer) => {
-                return Err(NoVerdict::inconclusive(format!(
-                    "no control: the path that must be open is not: {}",
-                    path.told(&answer)
-                )));
-            }
-            Err(why) => return Err(NoVerdict::inconclusive(format!("no control: {why}"))),
-        }
+    for (path, answers) in controls.iter().zip(answers) {
+        let answers = answers.map_err(|why| NoVerdict::inconclusive(format!("no control: {why}")))?;
+        let closed = |told| NoVerdict::inconclusive(format!("no control: the path that must be open is not: {told}"));
+        open.push(path.proof(&answers).map_err(closed)?);
     }
     Ok(Control::proved(open.join("; ")))
 }
 
 /// Tries all paths at once; each probe gets its share in one exec.
-pub(crate) async fn walk(paths: &[Path]) -> Vec<Result<Answer, String>> {
+pub(crate) async fn walk(paths: &[Path]) -> Vec<Result<Answers, String>> {
     join_all(paths.iter().map(|path| async move {
-        let mut answers = path.from.line.ask(vec![path.verb.clone()]).await?;
-        answers.pop().ok_or_else(|| "the agent answered nothing".to_owned())
+        let verbs = [&path.verb].into_iter().chain(&path.instead).cloned().collect();
+        let mut answers = path.from.line.ask(verbs).await?.into_iter();
+        let own = answers.next().ok_or_else(|| "the agent answered nothing".to_owned())?;
+        Ok(Answers { own, instead: answers.next() })
     }))
     .await
 }
@@ -221,5 +242,41 @@ mod tests {
             _ => "inconclusive",
         };
         assert_eq!(found, expected);
+    }
+
+    #[rstest]
+    #[case::itself("open", "timeout", Ok("tcp 127.0.0.1:1 from outside on n to it: open after 0 ms"))]
+    #[case::the_host_at_least(
+        "refused",
+        "open",
+        Ok(
+            "tcp 127.0.0.1:1 from outside on n to it: refused after 0 ms, nobody answers there; tcp 127.0.0.1:2 from outside on n on the same host: open after 0 ms"
+        )
+    )]
+    #[case::a_dead_host(
+        "timeout",
+        "timeout",
+        Err(
+            "tcp 127.0.0.1:1 from outside on n to it: timeout after 0 ms; tcp 127.0.0.1:2 from outside on n: timeout after 0 ms"
+        )
+    )]
+    #[case::unclear(
+        "refused",
+        "error",
+        Err(
+            "tcp 127.0.0.1:1 from outside on n to it: refused after 0 ms; tcp 127.0.0.1:2 from outside on n: error after 0 ms"
+        )
+    )]
+    #[tokio::test]
+    async fn another_path_to_the_same_host_will_do(
+        #[case] own: &'static str,
+        #[case] instead: &'static str,
+        #[case] expected: Result<&str, &str>,
+    ) {
+        let tcp = |port| Verb::Tcp { to: IpAddr::V4(Ipv4Addr::LOCALHOST), port };
+        let answer = |result| serde_json::from_value(serde_json::json!({ "result": result })).unwrap();
+        let answers = Answers { own: answer(own), instead: Some(answer(instead)) };
+        let path = Path::new(&probe("outside", &[]), tcp(1), "it").or_at_least(tcp(2));
+        assert_eq!(path.proof(&answers), expected.map(str::to_owned).map_err(str::to_owned));
     }
 }

@@ -2,6 +2,7 @@
 //! denied targets share one time-out.
 use std::time::Duration;
 
+use futures::future::join_all;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
 use kube::api::{Api, AttachParams};
@@ -11,6 +12,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::attempt::api::chain;
 use crate::probe::batch::{self, Answer, TIMEOUT_MS, Verb};
+use crate::probe::here;
 
 /// How long a first question waits for company.
 const GATHER: Duration = Duration::from_millis(10);
@@ -50,6 +52,17 @@ impl Line {
                 }
                 let (pods, pod) = (pods.clone(), pod.clone());
                 tokio::spawn(async move { answer(&pods, &pod, together).await });
+            }
+        });
+        Self { questions }
+    }
+
+    /// A line to no agent: what this machine itself can try, it tries.
+    pub(super) fn here() -> Self {
+        let (questions, mut asked) = mpsc::unbounded_channel::<Question>();
+        tokio::spawn(async move {
+            while let Some(Question { verbs, reply }) = asked.recv().await {
+                tokio::spawn(async move { reply.send(Ok(join_all(verbs.into_iter().map(here::attempt)).await)) });
             }
         });
         Self { questions }

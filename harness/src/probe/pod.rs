@@ -9,6 +9,9 @@ use crate::network_policy::model::Port;
 /// Seconds after which the kubelet ends an agent that nobody has taken away.
 pub const DEADLINE_S: u32 = 1800;
 
+/// The label that agents have and nothing else of a run has.
+pub const PROBE: &str = "oke-conformance/probe";
+
 /// Ports every agent listens on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Listening {
@@ -92,6 +95,7 @@ impl AgentPod<'_> {
                 } }],
             },
         });
+        manifest["metadata"]["labels"][PROBE] = "".into();
         harmless(&mut manifest, self.image);
         if !self.named.is_empty() {
             let named = |port: &Port| json!({ "name": port.name, "protocol": port.protocol.name(), "containerPort": port.number });

@@ -8,7 +8,7 @@ mod id;
 mod kernel;
 pub mod read;
 mod sleep;
-mod socket;
+pub mod socket;
 mod tcp;
 mod udp;
 
@@ -96,13 +96,13 @@ pub fn failed(errno: Errno) -> Object {
 
 /// When something began and when it gives up.
 #[derive(Clone, Copy)]
-struct Clock {
+pub struct Clock {
     started: Micros,
-    deadline: Micros,
+    pub deadline: Micros,
 }
 
 impl Clock {
-    fn new(now: Micros, timeout: Micros) -> Self {
+    pub fn new(now: Micros, timeout: Micros) -> Self {
         Self { started: now, deadline: now + timeout }
     }
 
@@ -116,11 +116,11 @@ impl Clock {
     }
 
     /// The start of an answer with its duration.
-    fn result(&self, result: &str, now: Micros) -> Object {
+    pub fn result(&self, result: &str, now: Micros) -> Object {
         Object::new().text("result", result).number("ms", self.ms(now))
     }
 
-    fn failed(&self, errno: Errno, now: Micros) -> Object {
+    pub fn failed(&self, errno: Errno, now: Micros) -> Object {
         failed(errno).number("ms", self.ms(now))
     }
 }

@@ -1,0 +1,1 @@
+systemctl stop sabotage-metrics 2>/dev/null || true

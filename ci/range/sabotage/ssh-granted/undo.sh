@@ -1,0 +1,1 @@
+systemctl stop sabotage-ssh 2>/dev/null || true

@@ -1,0 +1,72 @@
+//! A port that a Service opens on every node, with probes of the run's own behind it.
+use std::net::IpAddr;
+
+use k8s_openapi::api::core::v1::Service;
+use serde_json::json;
+use tokio::sync::OnceCell;
+use tokio::time::{Duration, Instant, sleep};
+
+use crate::attempt::reach::{Path, walk};
+use crate::cx::Cx;
+use crate::probe::batch::{Touch, Verb};
+use crate::probe::pod::PROBE;
+use crate::verdict::NoVerdict;
+
+/// kube-proxy writes its rules within seconds.
+const OPEN_WITHIN: Duration = Duration::from_secs(20);
+
+/// The Service, made once for all scenarios of a run.
+#[derive(Debug, Default)]
+pub struct NodePort(OnceCell<u16>);
+
+impl Cx {
+    /// The node port of a Service of the run's own, in its own namespace, that leads to `port` of the probes there. It is open to them on all
+    /// of the addresses `on` by the time it is told.
+    ///
+    /// # Errors
+    /// Inconclusive where the Service cannot be made, or its port does not open.
+    pub async fn node_port(&self, on: &[IpAddr], port: u16) -> Result<u16, NoVerdict> {
+        let opened = self.env.node_port.0.get_or_try_init(|| async {
+            let probe = self.outside_probe(self.node()?).await?;
+            let node_port = self.open_node_port(&probe.namespace, port).await?;
+            let paths = on.iter().map(|to| Path::new(&probe, Verb::Tcp { to: *to, port: node_port }, "the node port"));
+            let paths: Vec<Path> = paths.collect();
+            let start = Instant::now();
+            loop {
+                let answers = walk(&paths).await.into_iter().collect::<Result<Vec<_>, _>>();
+                let answers = answers.map_err(NoVerdict::Inconclusive)?;
+                if answers.iter().all(|answers| answers.own.touch() == Touch::Reached) {
+                    return Ok(node_port);
+                }
+                if start.elapsed() > OPEN_WITHIN {
+                    let seconds = OPEN_WITHIN.as_secs();
+                    let why =
+                        format!("no control: node port {node_port} did not open on every node within {seconds} s");
+                    return Err(NoVerdict::inconclusive(why));
+                }
+                sleep(Duration::from_millis(200)).await;
+            }
+        });
+        opened.await.copied()
+    }
+
+    async fn open_node_port(&self, namespace: &str, port: u16) -> Result<u16, NoVerdict> {
+        let sandbox = &self.env.sandbox;
+        let mut selector = sandbox.labels();
+        selector.insert(PROBE.into(), String::new());
+        let service = json!({
+            "metadata": { "name": "node-port", "labels": sandbox.labels(), "annotations": sandbox.annotations() },
+            "spec": {
+                "type": "NodePort", "selector": selector, "ports": [{ "port": port }],
+                // Probes are never Ready.
+                "publishNotReadyAddresses": true,
+            },
+        });
+        let service: Service =
+            serde_json::from_value(service).map_err(|error| NoVerdict::inconclusive(error.to_string()))?;
+        let made = sandbox.make(namespace, &service).await?;
+        let ports = made.spec.into_iter().flat_map(|spec| spec.ports.unwrap_or_default());
+        let opened = ports.filter_map(|port| u16::try_from(port.node_port?).ok()).next();
+        opened.ok_or_else(|| NoVerdict::inconclusive("the API server gave the Service no node port"))
+    }
+}

@@ -1,0 +1,57 @@
+//! A node port is open on every node, whatever its Service's author had in mind, and what comes in by one may have lost its own address on
+//! the way: policies that go by addresses then take a stranger for a node. Tenants must not get by it to where their policies do not let
+//! them, and from outside the security list must keep everybody away.
+//!
+//! Attempted: a Service of the run's own, in its own namespace, opens a node port that leads to the run's probes there. A probe in each
+//! namespace tries it on a node of each pool, its own among them, and so does the machine that this suite runs on, unless that is a pod
+//! itself; somebody else who has such an address in that machine's network is told from a node. Expected: no connection. Control: a probe
+//! that no policy selects gets one by the same port on the same nodes, at the same moment.
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use futures::try_join;
+use harness::attempt::reach::Path;
+use harness::cx::Cx;
+use harness::probe::Probe;
+use harness::probe::batch::Verb;
+use harness::record::NodeFacts;
+use harness::rights;
+use harness::run;
+use harness::scenario::{G, Guard, Impact, Scenario, Scope, Severity};
+use harness::verdict::Attempted;
+
+use super::PORT;
+use super::nodes::{addresses, one_of_each_pool};
+
+/// Node ports are closed to tenants and to the outside.
+pub const SCENARIO: Scenario = Scenario {
+    title: "node ports are no way in, for tenants and from outside",
+    guidance: &[G(5, 1), G(5, 3)],
+    also: &[],
+    severity: Severity::High,
+    impact: Impact::Probe,
+    scope: Scope::EachNamespace,
+    needs: &[rights::PROBES, rights::EXEC, rights::OUTSIDE, rights::NODE_PORT],
+    attempts: |_| ["the namespace", "this machine"].map(|from| format!("tcp from {from} to a node port of a node of each pool")).into(),
+    controls: |_| 0,
+    run: run!(attempt),
+};
+
+async fn attempt(cx: &Cx) -> Attempted {
+    let node = cx.node()?;
+    let (inside, outside) = try_join!(cx.probe(cx.namespace()?, node), cx.outside_probe(node))?;
+    let nodes: Vec<_> = addresses(one_of_each_pool(&cx.facts().nodes)).collect();
+    let on: Vec<_> = nodes.iter().map(|(_, address)| *address).collect();
+    let port = cx.node_port(&on, PORT).await?;
+    let to = |from: &Arc<Probe>| {
+        let path = |(node, to): &(&NodeFacts, IpAddr)| {
+            Path::new(from, Verb::Tcp { to: *to, port }, format!("a node port of {}", node.name))
+        };
+        nodes.iter().map(path).collect::<Vec<_>>()
+    };
+    let mut attempts = to(&inside);
+    if let Some(here) = cx.here() {
+        attempts.extend(to(&here));
+    }
+    cx.reach(attempts).stopped_by(Guard::Network).while_open(to(&outside)).await
+}

@@ -1,0 +1,94 @@
+//! Ports of the nodes themselves.
+use std::net::IpAddr;
+
+use futures::try_join;
+use harness::attempt::kubelet;
+use harness::attempt::reach::Path;
+use harness::cx::Cx;
+use harness::probe::batch::Verb;
+use harness::record::NodeFacts;
+use harness::scenario::Guard;
+use harness::verdict::Attempted;
+
+/// Attempts to connect to `port` of every node, from a probe on the cell's node that no policy selects: what must be closed to any pod.
+/// Whether the node has nothing there or keeps packets away does not matter: nothing is there to be reached.
+pub async fn closed_to_every_pod(cx: &Cx, port: u16, what: &str) -> Attempted {
+    let outside = cx.outside_probe(cx.node()?).await?;
+    let (mut attempts, mut controls) = (Vec::new(), Vec::new());
+    for (node, to) in addresses(&cx.facts().nodes) {
+        attempts.push(Path::new(&outside, Verb::Tcp { to, port }, format!("{what} of {}", node.name)));
+        controls.push(Path::new(
+            &outside,
+            Verb::Tcp { to, port: kubelet::PORT },
+            format!("the kubelet of {}", node.name),
+        ));
+    }
+    cx.reach(attempts).stopped_by(Guard::Absent).while_open(controls).await
+}
+
+/// Attempts to connect to `ports` of a node of each pool, from the probe of the cell's namespace on its node: what must be closed to
+/// those that policies select, for others may have good reason to go there. The control goes to the same port from a probe that no
+/// policy selects; where nobody answers there, the evidence says so, and the kubelet of the same node must answer.
+///
+/// # Errors
+/// Inconclusive where a probe does not run or a control is closed.
+pub async fn closed_to_tenants(cx: &Cx, ports: &[u16], what: &str) -> Attempted {
+    let node = cx.node()?;
+    let (inside, outside) = try_join!(cx.probe(cx.namespace()?, node), cx.outside_probe(node))?;
+    let (mut attempts, mut controls) = (Vec::new(), Vec::new());
+    for (node, to) in addresses(one_of_each_pool(&cx.facts().nodes)) {
+        for port in ports.iter().copied() {
+            let what = format!("{what} of {}", node.name);
+            attempts.push(Path::new(&inside, Verb::Tcp { to, port }, &what));
+            let control = Path::new(&outside, Verb::Tcp { to, port }, what);
+            controls.push(control.or_at_least(Verb::Tcp { to, port: kubelet::PORT }));
+        }
+    }
+    cx.reach(attempts).stopped_by(Guard::Network).while_open(controls).await
+}
+
+/// The nodes that have ports, with each of their addresses: a virtual node is none of the network's.
+pub fn addresses<'a>(nodes: impl IntoIterator<Item = &'a NodeFacts>) -> impl Iterator<Item = (&'a NodeFacts, IpAddr)> {
+    let real = nodes.into_iter().filter(|node| node.without_probe.as_deref() != Some("virtual"));
+    real.flat_map(|node| node.addresses.iter().filter_map(move |address| Some((node, address.parse().ok()?))))
+}
+
+/// The first node of each pool, also of those that no probe can be placed on: a control plane that is part of the cluster is one.
+pub fn one_of_each_pool(nodes: &[NodeFacts]) -> Vec<&NodeFacts> {
+    let mut chosen: Vec<&NodeFacts> = Vec::new();
+    for node in nodes {
+        if !chosen.iter().any(|other| other.pool == node.pool) {
+            chosen.push(node);
+        }
+    }
+    chosen
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn node(name: &str, pool: &str, without_probe: Option<&str>) -> NodeFacts {
+        NodeFacts {
+            name: name.into(),
+            pool: pool.into(),
+            architecture: String::new(),
+            runtime: String::new(),
+            addresses: vec!["10.0.0.1".into(), "fd00::1".into(), "no address".into()],
+            without_probe: without_probe.map(str::to_owned),
+        }
+    }
+
+    #[test]
+    fn a_node_of_each_pool_and_no_virtual_one() {
+        let nodes = [
+            node("a", "p", None),
+            node("b", "p", None),
+            node("c", "c", Some("tainted")),
+            node("v", "v", Some("virtual")),
+        ];
+        let found: Vec<_> =
+            addresses(one_of_each_pool(&nodes)).map(|(node, to)| format!("{} {to}", node.name)).collect();
+        assert_eq!(found, ["a 10.0.0.1", "a fd00::1", "c 10.0.0.1", "c fd00::1"]);
+    }
+}
