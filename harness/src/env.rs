@@ -1,5 +1,6 @@
 //! What all scenarios of a run share.
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use anyhow::{Result, bail};
 
@@ -14,7 +15,7 @@ use crate::cluster::{facts, plugins};
 use crate::glob;
 use crate::probe::pod::Listening;
 use crate::probe::start::{AgentImage, Probes};
-use crate::record::{ClusterFacts, NodeFacts, minor};
+use crate::record::{ClusterFacts, NodeFacts, StartupWindow, minor};
 use crate::sandbox::{Sandbox, told};
 use crate::settings::ClusterSettings;
 use crate::suite::Suite;
@@ -48,6 +49,8 @@ pub struct Env {
     pub quota: QuotaProof,
     /// Whether controllers are at work here at all, found once.
     pub controllers: AtWork,
+    /// How long new pods are let through, where a scenario has measured it.
+    pub startup_window: OnceLock<StartupWindow>,
 }
 
 /// The account that deploys in a namespace, where nothing else is said.
@@ -144,6 +147,7 @@ impl Env {
             waivers: Waivers::default(),
             quota: QuotaProof::default(),
             controllers: AtWork::default(),
+            startup_window: OnceLock::new(),
             facts,
             hosts,
         })

@@ -69,6 +69,9 @@ pub const ROUTES: &[Right] =
 /// A namespace of the run's own, where the controls of probes are tried from.
 pub const OUTSIDE: &[Right] = &[core("create", "namespaces")];
 
+/// A network policy of the run's own, in a namespace of the run's own, with which it goes.
+pub const POLICY: &[Right] = &[core("create", "namespaces"), of("create", "networking.k8s.io", "networkpolicies")];
+
 /// Probes: their priority, and what carries the agent.
 pub const PROBES: &[Right] = &[
     of("create", "scheduling.k8s.io", "priorityclasses"),

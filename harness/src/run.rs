@@ -75,6 +75,7 @@ pub fn run(
         allowances: env.suite.allowances(&order),
         requests: env.traffic.sent(),
         heat_map: HeatMap::of(&scenarios),
+        startup_window: env.startup_window.get().cloned(),
         scenarios,
     };
     (run, conclusion)

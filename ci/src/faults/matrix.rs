@@ -169,6 +169,7 @@ mod tests {
             waivers: Vec::new(),
             allowances: Vec::new(),
             heat_map: Default::default(),
+            startup_window: None,
             requests: 0,
             scenarios: vec![record],
         }

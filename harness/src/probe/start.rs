@@ -82,30 +82,37 @@ impl Probes {
     pub async fn get(&self, sandbox: &Sandbox, namespace: &str, node: &NodeFacts) -> Result<Arc<Probe>, String> {
         let key = (namespace.to_owned(), node.name.clone());
         let cell = self.started.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).entry(key).or_default().clone();
-        cell.get_or_init(|| async { self.start(sandbox, namespace, node).await.map(Arc::new) }).await.clone()
+        cell.get_or_init(|| async { self.start(sandbox, namespace, node, self.listening, false).await.map(Arc::new) })
+            .await
+            .clone()
     }
 
-    async fn start(&self, sandbox: &Sandbox, namespace: &str, node: &NodeFacts) -> Result<Probe, String> {
-        let image = self.image()?;
-        let (carrier, priority) = tokio::try_join!(self.carrier(sandbox, namespace), sandbox.priority())?;
+    /// The agent on `node`'s own network, in the run's own namespace for such pods. It listens nowhere.
+    ///
+    /// # Errors
+    /// As [`Probes::get`].
+    pub async fn on_host(&self, sandbox: &Sandbox, node: &NodeFacts) -> Result<Arc<Probe>, String> {
+        let namespace = sandbox.on_host().await?;
+        let key = (namespace.to_owned(), node.name.clone());
+        let cell = self.started.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).entry(key).or_default().clone();
+        let listening = Listening { tcp: &[], udp: &[] };
+        cell.get_or_init(|| async { self.start(sandbox, namespace, node, listening, true).await.map(Arc::new) })
+            .await
+            .clone()
+    }
+
+    async fn start(
+        &self,
+        sandbox: &Sandbox,
+        namespace: &str,
+        node: &NodeFacts,
+        listening: Listening,
+        host_network: bool,
+    ) -> Result<Probe, String> {
         let name = format!("oke-conformance-{}-{:08x}", sandbox.run, fnv(&node.name));
-        let pod = AgentPod {
-            name: &name,
-            namespace,
-            node: &node.name,
-            architecture: &node.architecture,
-            image: &image.reference,
-            pull: image.pull,
-            priority,
-            carrier: (&carrier.0, &carrier.1),
-            labels: &sandbox.labels(),
-            annotations: sandbox.annotations(),
-            listening: self.listening,
-        };
         let what = format!("the probe in {namespace} on {}", node.name);
-        let manifest = pod.manifest().map_err(|error| format!("{what} cannot be written down: {error}"))?;
         let asked = Instant::now();
-        made(sandbox, namespace, &manifest).await.map_err(|error| format!("{what} was refused: {}", told(&error)))?;
+        self.place(sandbox, namespace, node, &name, &listening.serve(), host_network).await?;
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
         let settled = timeout(RUNNING_WITHIN, await_condition(pods.clone(), &name, Settled)).await;
         let pod = match settled {
@@ -137,6 +144,40 @@ impl Probes {
             running_since: Instant::now(),
             line,
         })
+    }
+
+    /// Makes an agent's pod that does `args`, and does not wait for it.
+    ///
+    /// # Errors
+    /// Why it cannot be made.
+    pub(crate) async fn place(
+        &self,
+        sandbox: &Sandbox,
+        namespace: &str,
+        node: &NodeFacts,
+        name: &str,
+        args: &[String],
+        host_network: bool,
+    ) -> Result<(), String> {
+        let image = self.image()?;
+        let (carrier, priority) = tokio::try_join!(self.carrier(sandbox, namespace), sandbox.priority())?;
+        let pod = AgentPod {
+            name,
+            namespace,
+            node: &node.name,
+            architecture: &node.architecture,
+            image: &image.reference,
+            pull: image.pull,
+            priority,
+            carrier: (&carrier.0, &carrier.1),
+            labels: &sandbox.labels(),
+            annotations: sandbox.annotations(),
+            args,
+            host_network,
+        };
+        let what = format!("the probe in {namespace} on {}", node.name);
+        let manifest = pod.manifest().map_err(|error| format!("{what} cannot be written down: {error}"))?;
+        made(sandbox, namespace, &manifest).await.map_err(|error| format!("{what} was refused: {}", told(&error)))
     }
 
     /// The ConfigMap with the agent's binaries, name and uid: one a namespace.

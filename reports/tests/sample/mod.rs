@@ -133,6 +133,7 @@ pub fn run() -> Run {
         peak_memory_kib: None,
         allowances: Vec::new(),
         heat_map: Default::default(),
+        startup_window: None,
         requests: 0,
         waivers: vec![
             waiver("images/*", WaiverState::Used),
