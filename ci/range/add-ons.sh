@@ -1,6 +1,7 @@
 # Run on the control plane as soon as its API answers, with the pods' subnet as argument: the node image's network plug-in, and
 # kubeadm's own CoreDNS with three changes. One replica is enough; it is asked every second whether it is ready, not every ten;
-# and what is outside the cluster does not exist, for nothing in the range may ask a server outside it.
+# and what is outside the cluster does not exist, for nothing in the range may ask a server outside it. That has a server block of its own:
+# in one block, `template` would answer before `kubernetes` is asked.
 set -e
 export KUBECONFIG=/etc/kubernetes/super-admin.conf
 {
@@ -9,6 +10,7 @@ export KUBECONFIG=/etc/kubernetes/super-admin.conf
   kubeadm init phase addon coredns --config=/kind/kubeadm.conf --print-manifest |
     sed -e 's/replicas: 2/replicas: 1/' \
       -e '/readinessProbe:/a\          periodSeconds: 1' \
-      -e '/forward \. /,/}/c\        template ANY ANY {\n            rcode NXDOMAIN\n        }' \
+      -e '/forward \. /,/}/d' \
+      -e 's/^    \.:53 {/    .:53 {\n        template ANY ANY {\n            rcode NXDOMAIN\n        }\n    }\n    cluster.local:53 in-addr.arpa:53 ip6.arpa:53 {/' \
       -e '/resourceVersion: /d'
 } | kubectl apply -f -

@@ -14,14 +14,17 @@ use crate::attempt::enforcement::Enforcement;
 use crate::attempt::exemptions::Exemptions;
 use crate::attempt::grants::{self, Grants};
 use crate::attempt::kubelet::Kubelet;
+use crate::attempt::ladder::{Ladder, Rung};
 use crate::attempt::reach::{Path, Reach};
 use crate::attempt::standard::Standard;
 use crate::attempt::survey::Survey;
 use crate::cluster::persona::Persona;
 use crate::env::Env;
 use crate::network_policy::case::Case;
+use crate::probe::batch::{Answer, Touch, Verb};
 use crate::probe::{Probe, here, pod};
 use crate::record::{ClusterFacts, NodeFacts};
+use crate::scenario::Impact;
 use crate::standard::{self, Variant};
 use crate::verdict::NoVerdict;
 
@@ -290,6 +293,59 @@ impl Cx {
         let addresses = node.iter().flat_map(|node| &node.addresses).filter_map(|address| address.parse().ok());
         let client = self.env.personas.operator.client.clone();
         Kubelet { client, probe: probe.clone(), addresses: addresses.collect(), paths }
+    }
+
+    /// Attempts to climb `rungs` from `from` to what `to` names.
+    pub fn ladder(&self, from: &Arc<Probe>, to: &'static str, rungs: &'static [Rung]) -> Ladder {
+        Ladder { from: from.clone(), to, rungs, enforcement: self.env.suite.thresholds.enforcement() }
+    }
+
+    /// A probe on `node` that gets through with `verb`, for controls: one that no policy selects, or, where the cluster stops every pod, one
+    /// on the node's own network. The latter runs only where the suite allows what would hurt.
+    ///
+    /// # Errors
+    /// Inconclusive where neither gets through, or the second may not be tried.
+    pub async fn witness(&self, node: &NodeFacts, verb: Verb) -> Result<Arc<Probe>, NoVerdict> {
+        let outside = self.outside_probe(node).await?;
+        let stopped = match self.tried(&outside, &verb).await? {
+            answer if answer.touch() == Touch::Reached => return Ok(outside),
+            answer => format!("no control: {verb} from {outside}, which no policy selects: {answer}"),
+        };
+        if self.env.suite.impact < Impact::Intrusive {
+            return Err(NoVerdict::inconclusive(format!(
+                "{stopped}; only a pod on the node's own network could show that it is there, and this suite stops short of such a pod"
+            )));
+        }
+        let host = self.host_probe(node).await.map_err(|why| NoVerdict::inconclusive(format!("{stopped}; {why}")))?;
+        match self.tried(&host, &verb).await? {
+            answer if answer.touch() == Touch::Reached => Ok(host),
+            answer => Err(NoVerdict::inconclusive(format!("{stopped}; nor from the node's own network: {answer}"))),
+        }
+    }
+
+    /// Those of `verbs` that get through from `probe`: what is not there need not be closed.
+    ///
+    /// # Errors
+    /// Inconclusive where an exec broke.
+    pub async fn open_among(&self, probe: &Probe, verbs: &[Verb]) -> Result<Vec<Verb>, NoVerdict> {
+        let answers = probe.line.ask(verbs.to_vec()).await;
+        let answers = answers.map_err(|why| NoVerdict::inconclusive(format!("no control: {why}")))?;
+        let open = verbs.iter().zip(answers).filter(|(_, answer)| answer.touch() == Touch::Reached);
+        Ok(open.map(|(verb, _)| verb.clone()).collect())
+    }
+
+    async fn tried(&self, probe: &Probe, verb: &Verb) -> Result<Answer, NoVerdict> {
+        let answers = probe.line.ask(vec![verb.clone()]).await;
+        let answer = answers.and_then(|mut answers| answers.pop().ok_or_else(|| "the agent answered nothing".into()));
+        answer.map_err(|why| NoVerdict::inconclusive(format!("no control: {why}")))
+    }
+
+    /// A probe on `node`'s own network, in a namespace of the run's own that admits it: the bypass of every policy. For intrusive suites.
+    ///
+    /// # Errors
+    /// Inconclusive where it does not run.
+    pub async fn host_probe(&self, node: &NodeFacts) -> Result<Arc<Probe>, NoVerdict> {
+        self.env.probes.on_host(&self.env.sandbox, node).await.map_err(NoVerdict::Inconclusive)
     }
 
     /// Attempts to get out of `probe`'s container, and holds what its kernel grants against what its pod asks for.

@@ -1,5 +1,6 @@
 //! What all scenarios of a run share.
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 use anyhow::{Result, bail};
 
@@ -15,7 +16,7 @@ use crate::cluster::{facts, plugins};
 use crate::glob;
 use crate::probe::pod::Listening;
 use crate::probe::start::{AgentImage, Probes};
-use crate::record::{ClusterFacts, NodeFacts, minor};
+use crate::record::{ClusterFacts, NodeFacts, StartupWindow, minor};
 use crate::sandbox::{Sandbox, told};
 use crate::settings::ClusterSettings;
 use crate::suite::Suite;
@@ -51,6 +52,8 @@ pub struct Env {
     pub controllers: AtWork,
     /// A port of every node, opened once.
     pub node_port: NodePort,
+    /// How long new pods are let through, where a scenario has measured it.
+    pub startup_window: OnceLock<StartupWindow>,
 }
 
 /// The account that deploys in a namespace, where nothing else is said.
@@ -148,6 +151,7 @@ impl Env {
             quota: QuotaProof::default(),
             controllers: AtWork::default(),
             node_port: NodePort::default(),
+            startup_window: OnceLock::new(),
             facts,
             hosts,
         })

@@ -48,7 +48,7 @@ impl HeatMap {
 }
 
 impl Heat {
-    fn of(outcome: &Outcome) -> Self {
+    pub(crate) fn of(outcome: &Outcome) -> Self {
         match outcome {
             Outcome::Denied { .. } => Self::Denied,
             Outcome::Allowed { .. } => Self::Allowed,

@@ -4,4 +4,3 @@ pub mod fixture;
 pub mod latency;
 pub mod matrix;
 pub mod model;
-pub mod percentiles;

@@ -1,5 +1,6 @@
 //! One run as data: what every report is written from.
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
@@ -175,6 +176,48 @@ pub struct ProbeFacts {
     pub running_after_ms: u64,
 }
 
+/// How long new pods were let through to what a policy closes, from their first instruction on.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StartupWindow {
+    /// Over all pods.
+    pub all: Spread,
+    /// By node.
+    pub nodes: BTreeMap<String, Spread>,
+    /// What the suite puts up with, in milliseconds.
+    pub threshold_ms: u64,
+}
+
+/// A spread of durations in milliseconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Spread {
+    /// How many were measured.
+    pub count: usize,
+    /// Half of them are no longer.
+    pub p50_ms: u64,
+    /// 95 of 100 are no longer.
+    pub p95_ms: u64,
+    /// The longest.
+    pub max_ms: u64,
+}
+
+impl Spread {
+    /// The spread of `durations`, by the nearest rank.
+    pub fn of(mut durations: Vec<u64>) -> Self {
+        durations.sort_unstable();
+        let rank = |percent: usize| {
+            let rank = (durations.len() * percent).div_ceil(100).max(1) - 1;
+            durations.get(rank).copied().unwrap_or_default()
+        };
+        Self { count: durations.len(), p50_ms: rank(50), p95_ms: rank(95), max_ms: rank(100) }
+    }
+}
+
+impl fmt::Display for Spread {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "p50 {} ms, p95 {} ms, max {} ms over {}", self.p50_ms, self.p95_ms, self.max_ms, self.count)
+    }
+}
+
 /// What became of a waiver in a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -250,6 +293,9 @@ pub struct Run {
     /// Who reaches whom, for each scenario that tries every ordered pair of namespaces.
     #[serde(default)]
     pub reachability: Vec<Reachability>,
+    /// How long new pods were let through before a policy covered them; none where that was not measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub startup_window: Option<StartupWindow>,
     /// Requests that the run sent to the API server until its last verdict, over all identities.
     #[serde(default)]
     pub requests: u64,
@@ -293,6 +339,15 @@ impl Run {
 mod tests {
     use super::*;
     use rstest::rstest;
+
+    #[rstest]
+    #[case::none(&[], (0, 0, 0))]
+    #[case::one(&[7], (7, 7, 7))]
+    #[case::twenty(&[20, 19, 18, 17, 16, 15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1], (10, 19, 20))]
+    fn ranks(#[case] durations: &[u64], #[case] (p50, p95, max): (u64, u64, u64)) {
+        let expected = Spread { count: durations.len(), p50_ms: p50, p95_ms: p95, max_ms: max };
+        assert_eq!(Spread::of(durations.to_vec()), expected);
+    }
 
     #[rstest]
     #[case("v1.34.4", 34)]

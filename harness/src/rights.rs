@@ -69,6 +69,9 @@ pub const ROUTES: &[Right] =
 /// A namespace of the run's own, where the controls of probes are tried from.
 pub const OUTSIDE: &[Right] = &[core("create", "namespaces")];
 
+/// A network policy of the run's own, in a namespace of the run's own, with which it goes.
+pub const POLICY: &[Right] = &[core("create", "namespaces"), of("create", "networking.k8s.io", "networkpolicies")];
+
 /// Probes: their priority, and what carries the agent.
 pub const PROBES: &[Right] = &[
     of("create", "scheduling.k8s.io", "priorityclasses"),
@@ -89,9 +92,6 @@ pub const NEWBORN: &[Right] = &[core("create", "namespaces"), core("create", "po
 /// Policies in namespaces of the run's own.
 pub const POLICIES: &[Right] =
     &[of("create", "networking.k8s.io", "networkpolicies"), of("delete", "networking.k8s.io", "networkpolicies")];
-
-/// Services in namespaces of the run's own.
-pub const SERVICES: &[Right] = &[core("create", "services")];
 
 /// Changing policies of the run's own, and the labels that they go by.
 pub const RELABEL: &[Right] =

@@ -77,6 +77,7 @@ pub fn run(
         requests: env.traffic.sent(),
         heat_map: HeatMap::of(&scenarios),
         reachability: Reachability::of(&scenarios),
+        startup_window: env.startup_window.get().cloned(),
         scenarios,
     };
     (run, conclusion)

@@ -45,6 +45,8 @@ pub struct Sandbox {
     outside: OnceCell<String>,
     quota: OnceCell<String>,
     newborn: OnceCell<String>,
+    on_host: OnceCell<String>,
+    window: OnceCell<String>,
     priority: OnceCell<String>,
     begun: AtomicBool,
     controllers: AtomicBool,
@@ -66,6 +68,8 @@ impl Sandbox {
             outside: OnceCell::new(),
             quota: OnceCell::new(),
             newborn: OnceCell::new(),
+            on_host: OnceCell::new(),
+            window: OnceCell::new(),
             priority: OnceCell::new(),
             begun: AtomicBool::new(false),
             controllers: AtomicBool::new(false),
@@ -108,6 +112,23 @@ impl Sandbox {
     pub async fn newborn(&self) -> Result<&str, String> {
         let made = self.newborn.get_or_try_init(|| self.make_namespace_with("-newborn", &[]));
         made.await.map(String::as_str)
+    }
+
+    /// One that admits pods on the node's network, for the bypass of network policies that they are.
+    ///
+    /// # Errors
+    /// As [`Sandbox::outside`].
+    pub async fn on_host(&self) -> Result<&str, String> {
+        let made = self.on_host.get_or_try_init(|| self.make_namespace_with("-host", &[(ENFORCED, "privileged")]));
+        made.await.map(String::as_str)
+    }
+
+    /// One for pods that a policy of the run's own covers.
+    ///
+    /// # Errors
+    /// As [`Sandbox::outside`].
+    pub async fn for_window(&self) -> Result<&str, String> {
+        self.window.get_or_try_init(|| self.make_namespace("-window")).await.map(String::as_str)
     }
 
     /// The run's own priority, below everybody's: a probe gives way to any pod that finds no room, and itself takes nobody's; nor does a

@@ -94,6 +94,8 @@ pub enum Guard {
     AdmissionPolicy,
     /// An admission webhook (Gatekeeper, Kyverno, anyone's).
     Webhook,
+    /// The API server itself: no object may say such a thing, whoever writes it.
+    Validation,
     /// ResourceQuota: "exceeded quota".
     Quota,
     /// LimitRange.
@@ -110,6 +112,8 @@ pub enum Guard {
     Cloud,
     /// Nothing of the kind exists: every place where it could be was listed, completely.
     Absent,
+    /// Nothing is cut: what must go on working does. For scenarios whose forbidden thing is the cut itself.
+    Intact,
 }
 
 impl Guard {
@@ -122,6 +126,7 @@ impl Guard {
             Self::Psp => "psp",
             Self::AdmissionPolicy => "admission-policy",
             Self::Webhook => "webhook",
+            Self::Validation => "validation",
             Self::Quota => "quota",
             Self::LimitRange => "limit-range",
             Self::Network => "network",
@@ -130,6 +135,7 @@ impl Guard {
             Self::Scheduler => "scheduler",
             Self::Cloud => "cloud",
             Self::Absent => "absent",
+            Self::Intact => "intact",
         }
     }
 }

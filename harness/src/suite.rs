@@ -70,11 +70,14 @@ pub struct Thresholds {
     /// How long after a pod runs a path from it that must be closed may still be open, in milliseconds: enforcement takes a moment to
     /// reach a new pod. A path that is open later is a failure.
     pub enforcement_ms: u64,
+    /// How long after its first instruction a pod may be let through to the metadata endpoint although a policy closes it, in milliseconds.
+    /// The slowest pod decides.
+    pub startup_window_ms: u64,
 }
 
 impl Default for Thresholds {
     fn default() -> Self {
-        Self { enforcement_ms: 5000 }
+        Self { enforcement_ms: 5000, startup_window_ms: 5000 }
     }
 }
 
@@ -236,7 +239,7 @@ mod tests {
     )]
     #[case::unknown_threshold(
         "scenarios = [\"*\"]\nimpact = \"probe\"\n[thresholds]\nenforcement = 1",
-        "line 5: unknown field `enforcement`, expected `enforcement-ms`"
+        "line 5: unknown field `enforcement`, expected `enforcement-ms` or `startup-window-ms`"
     )]
     #[case::threshold_below_zero(
         "scenarios = [\"*\"]\nimpact = \"probe\"\n[thresholds]\nenforcement-ms = -1",

@@ -59,6 +59,15 @@ impl Verdict {
         Self { outcome, denied_after_ms: Some(after_ms), attempts: 1 }
     }
 
+    /// A denial, with one more thing that proves what it is worth.
+    pub(crate) fn also_controlled_by(mut self, more: &Control) -> Self {
+        if let Outcome::Denied { control, .. } = &mut self.outcome {
+            control.push_str("; ");
+            control.push_str(&more.0);
+        }
+        self
+    }
+
     /// ... and how many attempts it stands for.
     pub(crate) fn of_attempts(self, attempts: usize) -> Self {
         Self { attempts, ..self }

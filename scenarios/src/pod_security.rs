@@ -3,7 +3,7 @@ use harness::scenario::Guard::{self, AdmissionPolicy, PodSecurity, Psp, Webhook}
 use k8s_openapi::api::core::v1::{Pod, SecurityContext};
 
 /// Whoever keeps the standards: Pod Security Admission, policies in the API server, a policy engine's webhook, and below 1.25 PodSecurityPolicy.
-const ENGINES: &[Guard] = &[PodSecurity, AdmissionPolicy, Webhook, Psp];
+pub(crate) const ENGINES: &[Guard] = &[PodSecurity, AdmissionPolicy, Webhook, Psp];
 
 /// The pod with privileged containers.
 fn privileged(mut pod: Pod) -> Pod {

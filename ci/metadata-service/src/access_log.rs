@@ -18,6 +18,8 @@ pub enum Event {
     Connection {
         /// From where.
         peer: SocketAddr,
+        /// Where to: it answers at more than one address.
+        address: SocketAddr,
     },
     /// A request was answered.
     Request {

@@ -1,4 +1,6 @@
 //! Which request gets which answer.
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use axum::http::{HeaderMap, Method, StatusCode, header};
 use serde_json::Value;
 
@@ -12,8 +14,8 @@ const FORWARDED: [&str; 3] = ["forwarded", "x-forwarded-for", "x-forwarded-host"
 pub struct Endpoint {
     /// What it serves.
     pub documents: Documents,
-    /// Whether `/opc/v1` and `/openstack` are gone: `areLegacyImdsEndpointsDisabled`.
-    pub legacy_endpoints_disabled: bool,
+    /// Whether `/opc/v1` and `/openstack` are gone: `areLegacyImdsEndpointsDisabled`, which can be changed while the instance runs.
+    pub legacy_endpoints_disabled: AtomicBool,
 }
 
 /// An answer, before it becomes HTTP.
@@ -57,7 +59,7 @@ impl Endpoint {
                 return Err(StatusCode::FORBIDDEN);
             }
             self.documents.opc(path)
-        } else if self.legacy_endpoints_disabled {
+        } else if self.legacy_endpoints_disabled.load(Ordering::Relaxed) {
             None
         } else if let Some(path) = below(path, "/opc/v1") {
             self.documents.opc(path)

@@ -23,8 +23,8 @@ pub async fn serve(
 ) -> std::io::Result<()> {
     access_log::print(&Event::Listening { address: listener.local_addr()? });
     let listener = listener.tap_io(|connection| {
-        if let Ok(peer) = connection.peer_addr() {
-            access_log::print(&Event::Connection { peer });
+        if let (Ok(peer), Ok(address)) = (connection.peer_addr(), connection.local_addr()) {
+            access_log::print(&Event::Connection { peer, address });
         }
     });
     let service =

@@ -28,6 +28,7 @@ impl Service {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             runtime.expect("a runtime").block_on(async {
                 let listener = TcpListener::from_std(listener).expect("a listener");
+                let legacy_endpoints_disabled = legacy_endpoints_disabled.into();
                 let endpoint = Arc::new(Endpoint { documents, legacy_endpoints_disabled });
                 server::serve(listener, endpoint, std::future::pending()).await
             })

@@ -71,6 +71,25 @@ fn every_arrival_is_in_the_log() {
 }
 
 #[test]
+fn a_signal_switches_the_legacy_endpoints_while_it_runs() {
+    let mut program = Program::start();
+    for (signal, status) in [("USR2", 404), ("USR1", 200), ("USR2", 404)] {
+        let kill = Command::new("kill").args(["-s", signal, &program.child.id().to_string()]).status();
+        assert!(kill.is_ok_and(|status| status.success()));
+        // A signal is taken up in its own time.
+        let until = Instant::now() + Duration::from_secs(5);
+        loop {
+            http::request(&program.address, "GET", "/opc/v1/instance/id", &[]);
+            assert_eq!(next_line(&mut program.log)["event"], "connection");
+            if next_line(&mut program.log)["status"] == status {
+                break;
+            }
+            assert!(Instant::now() < until, "SIG{signal} brings no {status}");
+        }
+    }
+}
+
+#[test]
 fn sigterm_ends_it_cleanly_even_with_a_silent_connection_open() {
     let mut program = Program::start();
     let _silent = TcpStream::connect(&program.address).expect("it accepts");

@@ -170,6 +170,7 @@ mod tests {
             allowances: Vec::new(),
             heat_map: Default::default(),
             reachability: Vec::new(),
+            startup_window: None,
             requests: 0,
             scenarios: vec![record],
         }

@@ -12,6 +12,7 @@ use testcontainers::core::{CgroupnsMode, Host, IntoContainerPort};
 use testcontainers::runners::AsyncRunner;
 use testcontainers::{ContainerRequest, GenericImage, ImageExt};
 
+use super::fence;
 use super::names::Names;
 
 /// Where the API server listens in the control plane's container.
@@ -69,13 +70,16 @@ pub(crate) async fn start_node(
     start(request, node).await
 }
 
-/// Starts the metadata service; it gives itself its link-local address, for which it needs the right.
+/// Starts the metadata service; it gives itself its link-local addresses, for which it needs the right. Hardened: without version 1.
 ///
 /// # Errors
 /// When Docker cannot create or start it.
 pub(crate) async fn start_metadata(image: &str, names: &Names, labels: &[(String, String)]) -> Result<()> {
     let name = names.metadata();
+    let addresses = fence::LINK_LOCAL.iter().map(|address| format!("--address={address}"));
+    let ports = fence::LINK_LOCAL_PORTS.iter().map(|port| format!("--port={port}"));
     let request = request(image_of(image), &name, names, labels)
+        .with_cmd(addresses.chain(ports).chain(["--legacy-endpoints-disabled".to_owned()]))
         .with_cap_add("NET_ADMIN")
         .with_host_config_modifier(within_the_range);
     start(request, &name).await

@@ -9,6 +9,18 @@ use super::docker::exec;
 use super::kubeadm::SERVICE_SUBNET;
 use super::layout::Node;
 
+/// Where the metadata service answers: for itself, and for what else OCI has at link-local addresses, namely the boot volume's and block
+/// volumes' iSCSI targets (docs: Compute, "Best Practices for Your Compute Instance") and the kernel's source ("Updating the Linux OS Kernel").
+pub(crate) const LINK_LOCAL: [Ipv4Addr; 4] = [
+    Ipv4Addr::new(169, 254, 169, 254),
+    Ipv4Addr::new(169, 254, 0, 2),
+    Ipv4Addr::new(169, 254, 2, 2),
+    Ipv4Addr::new(169, 254, 0, 3),
+];
+
+/// The ports that it answers on at each of them: HTTP, and iSCSI's as far as accepting a connection goes.
+pub(crate) const LINK_LOCAL_PORTS: [u16; 2] = [80, 3260];
+
 /// The order is the safety rule: nothing link-local may leave the machine, not even for the moment in which the route to
 /// the service is not there yet. The default route goes as well: what is not on the range's own network is nowhere. (An
 /// unreachable one in its place would say the same, but kubeadm takes its device, `*`, for an interface.) A service's
@@ -18,11 +30,12 @@ use super::layout::Node;
 /// Last what a worker subnet's security list does where nobody opens it: what comes from outside, which is this machine, gets to no node
 /// port. Before all of kube-proxy's rules, for those rewrite where it goes.
 fn script(metadata: Ipv4Addr, outside: Ipv4Addr) -> String {
+    let routes: String =
+        LINK_LOCAL.iter().map(|address| format!("ip route replace {address}/32 via {metadata}\n")).collect();
     format!(
         "set -e
 ip route replace unreachable 169.254.0.0/16
-ip route replace 169.254.169.254/32 via {metadata}
-while ip route del default 2>/dev/null; do :; done
+{routes}while ip route del default 2>/dev/null; do :; done
 ip route replace {SERVICE_SUBNET} dev eth0
 for protocol in tcp udp; do
   iptables -w -t raw -A PREROUTING -s {outside} -p $protocol --dport 30000:32767 -j DROP
@@ -50,7 +63,9 @@ mod tests {
     fn link_local_is_closed_before_the_metadata_route_opens() {
         let script = script(Ipv4Addr::new(172, 18, 0, 5), Ipv4Addr::new(172, 18, 0, 1));
         let closed = script.find("unreachable 169.254.0.0/16").unwrap();
-        let opened = script.find("169.254.169.254/32 via 172.18.0.5").unwrap();
-        assert!(closed < opened);
+        for address in LINK_LOCAL {
+            let opened = script.find(&format!("{address}/32 via 172.18.0.5\n")).unwrap();
+            assert!(closed < opened);
+        }
     }
 }

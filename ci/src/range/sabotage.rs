@@ -3,7 +3,8 @@
 //! A sabotage is a directory `ci/range/sabotage/NAME/`: `README` (its first line: which protection goes, which scenarios
 //! must fail), `flips` (the ids of exactly those scenarios, a line each), and at least one of `apply.yaml`, `delete.txt` (lines
 //! `KIND/NAME [-n NAMESPACE]`), and the pair `commit.sh` and `undo.sh`, which run on each worker for what no manifest can change
-//! (undo also where commit failed half-way: it must do no harm twice). Where it is not enough that a scenario fails, `shows` has what
+//! (undo also where commit failed half-way: it must do no harm twice), and `signals`: what the metadata service gets, first at
+//! commit, then at undo, a line each. Where it is not enough that a scenario fails, `shows` has what
 //! its evidence must say, a line each.
 
 use std::collections::BTreeSet;
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::docker::exec;
+use super::docker::{docker, exec};
 use super::hardening;
 use super::kubectl::Kubectl;
 use super::manifests::{data_dir, fill};
@@ -37,6 +38,14 @@ pub struct Sabotage {
     apply: Option<String>,
     delete: Vec<Deletion>,
     scripts: Option<Scripts>,
+    signals: Option<Signals>,
+}
+
+/// What the metadata service is sent, by the names that `kill` has for them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Signals {
+    commit: String,
+    undo: String,
 }
 
 /// What each worker runs, by `sh -e` as root.
@@ -86,6 +95,9 @@ impl Sabotage {
         if let Some(scripts) = &self.scripts {
             on_workers(names, &scripts.commit).await.with_context(context)?;
         }
+        if let Some(signals) = &self.signals {
+            signal_metadata(names, &signals.commit).with_context(context)?;
+        }
         self.taken_up().await;
         Ok(())
     }
@@ -95,6 +107,9 @@ impl Sabotage {
         let context = || format!("sabotage `{}` cannot be undone", self.name);
         if let Some(scripts) = &self.scripts {
             on_workers(names, &scripts.undo).await.with_context(context)?;
+        }
+        if let Some(signals) = &self.signals {
+            signal_metadata(names, &signals.undo).with_context(context)?;
         }
         let hardened = hardening::apply(kubectl, names).await.with_context(context)?;
         self.taken_up().await;
@@ -131,6 +146,10 @@ async fn on_workers(names: &Names, script: &str) -> Result<()> {
     tokio::try_join!(on(first), on(second)).map(drop)
 }
 
+fn signal_metadata(names: &Names, signal: &str) -> Result<()> {
+    docker(&["kill", "--signal", signal, &names.metadata()]).map(drop)
+}
+
 async fn delete(kubectl: &Kubectl, object: &str, namespace: Option<&str>) -> Result<()> {
     let mut args = vec!["delete", "--ignore-not-found", "--wait", "--timeout=60s", object];
     if let Some(namespace) = namespace {
@@ -156,6 +175,12 @@ fn read(dir: &Path) -> Result<Sabotage> {
         (None, None) => None,
         _ => bail!("{}: commit.sh and undo.sh go together", dir.display()),
     };
+    let signals: Vec<String> = lines(text("signals")).collect();
+    let signals = match signals.as_slice() {
+        [] => None,
+        [commit, undo] => Some(Signals { commit: commit.clone(), undo: undo.clone() }),
+        _ => bail!("{}: one line at commit and one at undo", dir.join("signals").display()),
+    };
     let summary = readme.lines().next().map(str::trim).filter(|line| !line.is_empty());
     let sabotage = Sabotage {
         name: dir.file_name().unwrap_or_default().to_string_lossy().into_owned(),
@@ -169,11 +194,15 @@ fn read(dir: &Path) -> Result<Sabotage> {
         apply: text("apply.yaml"),
         delete: deletions(&dir.join("delete.txt"), &text("delete.txt").unwrap_or_default())?,
         scripts,
+        signals,
     };
     ensure!(!sabotage.flips.is_empty(), "{} names no scenario that must fail", dir.join("flips").display());
     ensure!(
-        sabotage.apply.is_some() || !sabotage.delete.is_empty() || sabotage.scripts.is_some(),
-        "{} takes nothing away: it needs an apply.yaml, a delete.txt, or a commit.sh with its undo.sh",
+        sabotage.apply.is_some()
+            || !sabotage.delete.is_empty()
+            || sabotage.scripts.is_some()
+            || sabotage.signals.is_some(),
+        "{} takes nothing away: it needs an apply.yaml, a delete.txt, signals, or a commit.sh with its undo.sh",
         dir.display()
     );
     Ok(sabotage)

@@ -89,7 +89,7 @@ impl Guarded<'_> {
         };
         let evidence = format!("{} of {} asks refused; the first: {message}", refused.len(), asks.len());
         let control = Control::proved(format!(
-            "the token is accepted as {myself}, each refusal names it with the verb and resource that it asked for, and the API server serves all of them"
+            "the token is accepted as {myself}, each refusal of a right names it with the verb and resource that it asked for, and the API server serves all of them"
         ));
         Ok(Verdict::denied(guard, evidence, control, slowest_ms).of_attempts(asks.len()))
     }
@@ -142,6 +142,9 @@ async fn authorized(persona: &Persona, myself: &str, ask: &Ask) -> Answered {
             // Authorization comes before admission, validation and look-up: whoever hears from those was let through. So was who hears
             // that this role is more than may be granted: lesser ones may be.
             (Some(denial), _) => Authorized::Yes(format!("authorized, then refused: {}", denial.reason)),
+            (None, 422) if ask.invalid_for.is_some_and(|words| status.message.contains(words)) => {
+                Authorized::No(Guard::Validation, status.message.clone())
+            }
             (None, 400 | 404 | 405 | 409 | 415 | 422) => Authorized::Yes(format!("authorized, then {}", status.code)),
             (None, code) => {
                 Authorized::Unclear(format!("answer {code} is no refusal that is known: {}", status.message))

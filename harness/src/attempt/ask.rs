@@ -43,6 +43,8 @@ pub struct Ask {
     pub(crate) resource: Resource,
     pub(crate) namespace: Option<String>,
     pub(crate) name: Option<String>,
+    /// What the API server says of the body where it holds it for invalid, whoever sends it.
+    pub(crate) invalid_for: Option<&'static str>,
     query: &'static str,
     body: Value,
 }
@@ -91,8 +93,13 @@ impl Ask {
         Self { name: Some(name.into()), ..self }
     }
 
+    /// ... which the API server may hold for invalid, with these words. Without this, whoever is told so was let through.
+    pub fn invalid_for(self, words: &'static str) -> Self {
+        Self { invalid_for: Some(words), ..self }
+    }
+
     const fn new(verb: &'static str, resource: Resource, query: &'static str) -> Self {
-        Self { verb, resource, namespace: None, name: None, query, body: Value::Null }
+        Self { verb, resource, namespace: None, name: None, invalid_for: None, query, body: Value::Null }
     }
 
     pub(crate) fn impersonates(&self) -> bool {

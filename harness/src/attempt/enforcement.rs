@@ -5,7 +5,7 @@ use crate::cx::Cx;
 use crate::network_policy::case::Change;
 use crate::network_policy::fixture::Fixture;
 use crate::network_policy::latency::Round;
-use crate::network_policy::percentiles::Percentiles;
+use crate::record::Spread;
 use crate::scenario::Guard;
 use crate::verdict::{Attempted, Control, NoVerdict, Verdict};
 
@@ -45,10 +45,10 @@ impl Guarded<'_> {
             let reached = format!("what a policy forbids still arrives {} ms after it was accepted", limit.as_millis());
             return Ok(Verdict::allowed(format!("{reached} (policy {} of {ROUNDS})", rounds.len())));
         }
-        let of = |ms: fn(&Round) -> Option<u64>| Percentiles::of(rounds.iter().filter_map(ms).collect());
+        let of = |ms: fn(&Round) -> Option<u64>| Spread::of(rounds.iter().filter_map(ms).collect());
         let (first, all) = (of(|round| round.first_closed_ms), of(|round| round.all_closed_ms));
         let open = of(|round| round.all_open_ms);
-        if open.len() < ROUNDS {
+        if open.count < ROUNDS {
             let closed = format!("no control: paths stay closed {} ms after the policy has gone", limit.as_millis());
             return Err(NoVerdict::inconclusive(closed));
         }
@@ -58,7 +58,7 @@ impl Guarded<'_> {
         );
         let control =
             Control::proved(format!("all paths open before each policy, and again after it had gone: {open}"));
-        Ok(Verdict::denied(guard, evidence, control, all.max()).of_attempts(ROUNDS))
+        Ok(Verdict::denied(guard, evidence, control, all.max_ms).of_attempts(ROUNDS))
     }
 }
 

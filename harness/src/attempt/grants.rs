@@ -8,7 +8,7 @@ use futures::future::try_join_all;
 use crate::cx::Cx;
 use crate::network_policy::case::{Case, Change};
 use crate::network_policy::fixture::{Fixture, Held};
-use crate::network_policy::percentiles::Percentiles;
+use crate::record::Spread;
 use crate::scenario::Guard;
 use crate::verdict::{Attempted, Control, NoVerdict, Verdict};
 
@@ -98,17 +98,17 @@ impl Guarded<'_> {
         }
         let (closed, open): (usize, usize) =
             held.iter().fold((0, 0), |(closed, open), (_, held)| (closed + held.closed, open + held.open));
-        let converged = Percentiles::of(held.iter().flat_map(|(_, held)| held.converged_ms.clone()).collect());
+        let converged = Spread::of(held.iter().flat_map(|(_, held)| held.converged_ms.clone()).collect());
         let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
         let evidence = format!(
             "{asked} cases in {} stages: {closed} paths closed that nothing grants; as the policies say after {converged}; {pods} pods, \
              {:.1} s; leaking and allowed: {known}",
-            converged.len(),
+            converged.count,
             start.elapsed().as_secs_f64()
         );
         let control =
             Control::proved(format!("{open} paths open that are granted, between the same pods in the same looks"));
-        Ok(Verdict::denied(guard, evidence, control, converged.max()).of_attempts(closed))
+        Ok(Verdict::denied(guard, evidence, control, converged.max_ms).of_attempts(closed))
     }
 }
 

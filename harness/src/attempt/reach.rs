@@ -51,7 +51,7 @@ impl Path {
         answer.touch() == Touch::Reached && self.status.is_none_or(|status| answer.status == Some(status))
     }
 
-    fn told(&self, answer: &Answer) -> String {
+    pub(crate) fn told(&self, answer: &Answer) -> String {
         format!("{} from {} to {}: {answer}", self.verb, self.from, self.to)
     }
 
@@ -72,7 +72,7 @@ impl Path {
 /// What became of a path, and of what will do instead of it.
 pub(crate) struct Answers {
     pub(crate) own: Answer,
-    instead: Option<Answer>,
+    pub(crate) instead: Option<Answer>,
 }
 
 /// Paths that must be closed.
@@ -105,6 +105,30 @@ impl Guarded {
     /// Inconclusive where a control is closed, an exec broke, or an answer says neither.
     pub async fn while_open(self, controls: Vec<Path>) -> Attempted {
         let Reach { attempts, enforcement } = self.reach;
+        let closed = Closed { attempts, controls, enforcement, guard: self.guard };
+        closed.judged(|tried| tried.reached.join("; "), proved).await
+    }
+}
+
+/// Paths that must be closed, next to those that must be open.
+pub(crate) struct Closed {
+    pub(crate) attempts: Vec<Path>,
+    pub(crate) controls: Vec<Path>,
+    pub(crate) enforcement: Duration,
+    pub(crate) guard: Guard,
+}
+
+impl Closed {
+    /// Tries them. `told` says what came of attempts that got through, `proved` whether the controls' answers are a control.
+    ///
+    /// # Errors
+    /// As [`Guarded::while_open`].
+    pub(crate) async fn judged(
+        self,
+        told: impl Fn(&Tried) -> String,
+        proved: impl Fn(&[Path], Vec<Answered>) -> Result<Control, NoVerdict>,
+    ) -> Attempted {
+        let Self { attempts, controls, enforcement, guard } = self;
         if attempts.is_empty() || controls.is_empty() {
             return Err(NoVerdict::inconclusive("no path to try, or none to compare it with"));
         }
@@ -114,11 +138,11 @@ impl Guarded {
             let tried = Tried::of(&attempts, tried);
             if !tried.reached.is_empty() {
                 if attempts.iter().any(|path| path.from.running_since.elapsed() < enforcement) {
-                    let_through.get_or_insert(tried.reached);
+                    let_through.get_or_insert(told(&tried));
                     sleep(AGAIN_AFTER).await;
                     continue;
                 }
-                return Ok(Verdict::allowed(tried.reached.join("; ")));
+                return Ok(Verdict::allowed(told(&tried)));
             }
             let control = proved(&controls, open)?;
             if !tried.unclear.is_empty() {
@@ -129,12 +153,9 @@ impl Guarded {
             let mut evidence = tried.stopped.join("; ");
             if let Some(at_first) = let_through {
                 let age = attempts[0].from.running_since.elapsed().as_millis();
-                evidence = format!(
-                    "closed {age} ms after the probe ran, let through before: {}; {evidence}",
-                    at_first.join("; ")
-                );
+                evidence = format!("closed {age} ms after the probe ran, let through before: {at_first}; {evidence}");
             }
-            let verdict = Verdict::denied(self.guard, evidence, control, tried.slowest_ms);
+            let verdict = Verdict::denied(guard, evidence, control, tried.slowest_ms);
             return Ok(verdict.of_attempts(attempts.len()));
         }
     }
@@ -142,26 +163,36 @@ impl Guarded {
 
 /// What became of a round of attempts, for the reader.
 #[derive(Default)]
-struct Tried {
+pub(crate) struct Tried {
     reached: Vec<String>,
+    /// Every answer that came, with its attempt's place.
+    answers: Vec<(usize, Answer)>,
     unclear: Vec<String>,
     stopped: Vec<String>,
     slowest_ms: u64,
 }
 
 impl Tried {
-    fn of(attempts: &[Path], answers: Vec<Result<Answers, String>>) -> Self {
+    /// What the attempt at `place` was answered.
+    pub(crate) fn answer(&self, place: usize) -> Option<&Answer> {
+        self.answers.iter().find(|(of, _)| *of == place).map(|(_, answer)| answer)
+    }
+
+    fn of(attempts: &[Path], answers: Vec<Answered>) -> Self {
         let mut tried = Self::default();
-        for (path, answer) in attempts.iter().zip(answers) {
+        for (place, (path, answer)) in attempts.iter().zip(answers).enumerate() {
             match answer {
-                Ok(Answers { own: answer, .. }) => match answer.touch() {
-                    Touch::Reached => tried.reached.push(path.told(&answer)),
-                    Touch::Unclear => tried.unclear.push(path.told(&answer)),
-                    Touch::Stopped => {
-                        tried.slowest_ms = tried.slowest_ms.max(answer.ms);
-                        tried.stopped.push(path.told(&answer));
+                Ok(Answers { own: answer, .. }) => {
+                    match answer.touch() {
+                        Touch::Reached => tried.reached.push(path.told(&answer)),
+                        Touch::Unclear => tried.unclear.push(path.told(&answer)),
+                        Touch::Stopped => {
+                            tried.slowest_ms = tried.slowest_ms.max(answer.ms);
+                            tried.stopped.push(path.told(&answer));
+                        }
                     }
-                },
+                    tried.answers.push((place, answer));
+                }
                 Err(why) => tried.unclear.push(why),
             }
         }
@@ -169,8 +200,11 @@ impl Tried {
     }
 }
 
+/// What a path was answered, or why there is no answer.
+pub(crate) type Answered = Result<Answers, String>;
+
 /// Every control open, or no control at all.
-pub(crate) fn proved(controls: &[Path], answers: Vec<Result<Answers, String>>) -> Result<Control, NoVerdict> {
+pub(crate) fn proved(controls: &[Path], answers: Vec<Answered>) -> Result<Control, NoVerdict> {
     let mut open = Vec::new();
     for (path, answers) in controls.iter().zip(answers) {
         let answers = answers.map_err(|why| NoVerdict::inconclusive(format!("no control: {why}")))?;
@@ -181,7 +215,7 @@ pub(crate) fn proved(controls: &[Path], answers: Vec<Result<Answers, String>>) -
 }
 
 /// Tries all paths at once; each probe gets its share in one exec.
-pub(crate) async fn walk(paths: &[Path]) -> Vec<Result<Answers, String>> {
+pub(crate) async fn walk(paths: &[Path]) -> Vec<Answered> {
     join_all(paths.iter().map(|path| async move {
         let verbs = [&path.verb].into_iter().chain(&path.instead).cloned().collect();
         let mut answers = path.from.line.ask(verbs).await?.into_iter();

@@ -128,8 +128,15 @@ impl Fixture {
             async move {
                 let mut labels = env.sandbox.labels();
                 labels.insert(POD.into(), pod.into());
-                let outfit = Outfit { name: pod.into(), labels: labels.clone(), listening: LISTENING, named: &PORTS };
-                let probe = env.probes.start(&env.sandbox, namespace, node, outfit).await?;
+                let plain = Outfit::plain(&env.sandbox, node);
+                let own = Outfit {
+                    name: pod.into(),
+                    labels: labels.clone(),
+                    args: LISTENING.serve(),
+                    named: &PORTS,
+                    ..plain
+                };
+                let probe = env.probes.start(&env.sandbox, namespace, node, own).await?;
                 let session = Session::open(client, namespace, pod).await?;
                 let seen = PolicyPod { namespace: namespace.clone(), labels, address: probe.address };
                 Ok::<_, String>((format!("{short}/{pod} on {}", probe.node), seen, session))

@@ -36,6 +36,24 @@ pub enum Verb {
         /// Headers, as `Name:value`.
         headers: &'static [&'static str],
     },
+    /// One HTTP request whose answer stays in the pod: told is the body's digest, and that of an RSA modulus in it.
+    Digest {
+        /// Where to.
+        to: IpAddr,
+        /// Port.
+        port: u16,
+        /// Path.
+        path: &'static str,
+        /// Headers, as `Name:value`.
+        headers: &'static [&'static str],
+    },
+    /// Ask a name server for a name's IPv4 addresses.
+    Dns {
+        /// The name, without a search list.
+        name: String,
+        /// Which server; the pod's own where none is named.
+        server: Option<IpAddr>,
+    },
     /// Quote a file.
     Read {
         /// Which.
@@ -69,12 +87,13 @@ impl Verb {
             Self::Tcp { to, port } => format!("{id} tcp {to} {port} {within}"),
             Self::Udp { to, port } => format!("{id} udp {to} {port} oke-conformance-{id} {within}"),
             Self::Http { to, port, path, headers } => {
-                let headers: String = headers
-                    .iter()
-                    .map(|header| format!(" {}", header.replace('%', "%25").replace(' ', "%20")))
-                    .collect();
-                format!("{id} http {to} {port} GET {path} {BODY} {within}{headers}")
+                format!("{id} http {to} {port} GET {path} {BODY} {within}{}", words(headers))
             }
+            Self::Digest { to, port, path, headers } => {
+                format!("{id} http {to} {port} GET {path} digest {within}{}", words(headers))
+            }
+            Self::Dns { name, server: Some(server) } => format!("{id} dns {name} a {server} {within}"),
+            Self::Dns { name, server: None } => format!("{id} dns {name} a - {within}"),
             Self::Read { path } => format!("{id} read {path} {TEXT}"),
             Self::Facts => format!("{id} facts"),
             Self::Kernel { act } => format!("{id} kernel {act}"),
@@ -82,12 +101,21 @@ impl Verb {
     }
 }
 
+/// Headers as words of a line, each behind its space.
+fn words(headers: &[&str]) -> String {
+    headers.iter().map(|header| format!(" {}", header.replace('%', "%25").replace(' ', "%20"))).collect()
+}
+
 impl fmt::Display for Verb {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tcp { to, port } => write!(f, "tcp {}", Socket(*to, *port)),
             Self::Udp { to, port } => write!(f, "udp {}", Socket(*to, *port)),
-            Self::Http { to, port, path, .. } => write!(f, "GET http://{}{path}", Socket(*to, *port)),
+            Self::Http { to, port, path, .. } | Self::Digest { to, port, path, .. } => {
+                write!(f, "GET http://{}{path}", Socket(*to, *port))
+            }
+            Self::Dns { name, server: Some(server) } => write!(f, "dns {name} at {server}"),
+            Self::Dns { name, server: None } => write!(f, "dns {name}"),
             Self::Read { path } => write!(f, "read {path}"),
             Self::Facts => f.write_str("facts"),
             Self::Kernel { act } => f.write_str(act),
@@ -241,6 +269,13 @@ mod tests {
         "0 http 10.0.0.1 80 GET /x 64 1500 A:b%20c",
         "GET http://10.0.0.1:80/x"
     )]
+    #[case(
+        Verb::Digest { to: "10.0.0.1".parse().unwrap(), port: 80, path: "/x", headers: &[] },
+        "0 http 10.0.0.1 80 GET /x digest 1500",
+        "GET http://10.0.0.1:80/x"
+    )]
+    #[case(Verb::Dns { name: "a.b".into(), server: None }, "0 dns a.b a - 1500", "dns a.b")]
+    #[case(Verb::Dns { name: "a.b".into(), server: "10.0.0.1".parse().ok() }, "0 dns a.b a 10.0.0.1 1500", "dns a.b at 10.0.0.1")]
     #[case(Verb::Kernel { act: "chroot" }, "0 kernel chroot", "chroot")]
     #[case(Verb::Facts, "0 facts", "facts")]
     #[case(Verb::Read { path: "/proc/1/status" }, "0 read /proc/1/status 16384", "read /proc/1/status")]

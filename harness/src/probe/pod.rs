@@ -44,10 +44,21 @@ pub struct AgentPod<'a> {
     pub labels: &'a BTreeMap<String, String>,
     /// ... and this too.
     pub annotations: &'a BTreeMap<String, String>,
-    /// Ports.
-    pub listening: Listening,
-    /// Those of them that have a name, for policies that mean them by it.
+    /// Ports that have a name, for policies that mean them by it.
     pub named: &'a [Port],
+    /// What the agent does.
+    pub args: &'a [String],
+    /// Whether it runs on its node's own network.
+    pub host_network: bool,
+}
+
+impl Listening {
+    /// The arguments of an agent that listens there until it is ended.
+    pub fn serve(&self) -> Vec<String> {
+        let tcp = self.tcp.iter().map(|port| format!("tcp:{port}"));
+        let udp = self.udp.iter().map(|port| format!("udp:{port}"));
+        ["serve".to_owned()].into_iter().chain(tcp).chain(udp).collect()
+    }
 }
 
 impl AgentPod<'_> {
@@ -56,9 +67,6 @@ impl AgentPod<'_> {
     /// # Errors
     /// Where the parts do not make a pod: a bug, reported rather than hidden.
     pub fn manifest(&self) -> Result<Pod, serde_json::Error> {
-        let tcp = self.listening.tcp.iter().map(|port| format!("tcp:{port}"));
-        let udp = self.listening.udp.iter().map(|port| format!("udp:{port}"));
-        let args: Vec<String> = ["serve".to_owned()].into_iter().chain(tcp).chain(udp).collect();
         let mut manifest = json!({
             "apiVersion": "v1",
             "kind": "Pod",
@@ -84,7 +92,7 @@ impl AgentPod<'_> {
                 } } },
                 "containers": [{
                     "command": ["/agent/agent"],
-                    "args": args,
+                    "args": self.args,
                     // The agent's mark: without it, it attempts nothing that the kernel must refuse.
                     "env": [{ "name": "OKE_CONFORMANCE_PROBE", "value": "pod" }],
                     "volumeMounts": [{ "name": "agent", "mountPath": "/agent", "readOnly": true }],
@@ -100,6 +108,9 @@ impl AgentPod<'_> {
         if !self.named.is_empty() {
             let named = |port: &Port| json!({ "name": port.name, "protocol": port.protocol.name(), "containerPort": port.number });
             manifest["spec"]["containers"][0]["ports"] = self.named.iter().map(named).collect();
+        }
+        if self.host_network {
+            manifest["spec"]["hostNetwork"] = true.into();
         }
         manifest["spec"]["containers"][0]["imagePullPolicy"] = if self.pull { "IfNotPresent" } else { "Never" }.into();
         serde_json::from_value(manifest)
@@ -178,8 +189,9 @@ mod tests {
             carrier: ("oke-conformance-agent-r1", "uid-1"),
             labels: &labels(),
             annotations: &[("oke-conformance/expires".to_owned(), "2026-01-01T00:00:00Z".to_owned())].into(),
-            listening: Listening { tcp: &[8080, 44134], udp: &[8080] },
             named: &[],
+            args: &Listening { tcp: &[8080, 44134], udp: &[8080] }.serve(),
+            host_network: false,
         };
         insta::assert_snapshot!(serde_json::to_string_pretty(&pod.manifest().unwrap()).unwrap());
     }

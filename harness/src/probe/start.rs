@@ -42,10 +42,25 @@ pub struct Outfit<'a> {
     pub name: String,
     /// Its labels, the run's among them.
     pub labels: BTreeMap<String, String>,
-    /// Its ports.
-    pub listening: Listening,
-    /// Those of them that have a name.
+    /// What the agent does.
+    pub args: Vec<String>,
+    /// Ports that have a name.
     pub named: &'a [Port],
+    /// Whether it runs on its node's own network.
+    pub host_network: bool,
+}
+
+impl Outfit<'_> {
+    /// Nothing special, and it listens nowhere.
+    pub(crate) fn plain(sandbox: &Sandbox, node: &NodeFacts) -> Self {
+        Self {
+            name: format!("oke-conformance-{}-{:08x}", sandbox.run, fnv(&node.name)),
+            labels: sandbox.labels(),
+            args: Listening { tcp: &[], udp: &[] }.serve(),
+            named: &[],
+            host_network: false,
+        }
+    }
 }
 
 type Started = Arc<OnceCell<Result<Arc<Probe>, String>>>;
@@ -94,15 +109,30 @@ impl Probes {
     /// # Errors
     /// Why it does not run; the same for everybody who asks.
     pub async fn get(&self, sandbox: &Sandbox, namespace: &str, node: &NodeFacts) -> Result<Arc<Probe>, String> {
+        let outfit = Outfit { args: self.listening.serve(), ..Outfit::plain(sandbox, node) };
+        self.get_as(sandbox, namespace, node, outfit).await
+    }
+
+    /// The agent on `node`'s own network, in the run's own namespace for such pods. It listens nowhere.
+    ///
+    /// # Errors
+    /// As [`Probes::get`].
+    pub async fn on_host(&self, sandbox: &Sandbox, node: &NodeFacts) -> Result<Arc<Probe>, String> {
+        let namespace = sandbox.on_host().await?;
+        let outfit = Outfit { host_network: true, ..Outfit::plain(sandbox, node) };
+        self.get_as(sandbox, namespace, node, outfit).await
+    }
+
+    async fn get_as(
+        &self,
+        sandbox: &Sandbox,
+        namespace: &str,
+        node: &NodeFacts,
+        outfit: Outfit<'_>,
+    ) -> Result<Arc<Probe>, String> {
         let key = (namespace.to_owned(), node.name.clone());
         let cell = self.started.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).entry(key).or_default().clone();
-        let plain = Outfit {
-            name: format!("oke-conformance-{}-{:08x}", sandbox.run, fnv(&node.name)),
-            labels: sandbox.labels(),
-            listening: self.listening,
-            named: &[],
-        };
-        cell.get_or_init(|| async { self.start(sandbox, namespace, node, plain).await.map(Arc::new) }).await.clone()
+        cell.get_or_init(|| async { self.start(sandbox, namespace, node, outfit).await.map(Arc::new) }).await.clone()
     }
 
     /// An agent of its own kind in `namespace` on `node`, for whoever asks.
@@ -116,27 +146,10 @@ impl Probes {
         node: &NodeFacts,
         outfit: Outfit<'_>,
     ) -> Result<Probe, String> {
-        let image = self.image()?;
-        let (carrier, priority) = tokio::try_join!(self.carrier(sandbox, namespace), sandbox.priority())?;
-        let Outfit { name, labels, listening, named } = outfit;
-        let pod = AgentPod {
-            name: &name,
-            namespace,
-            node: &node.name,
-            architecture: &node.architecture,
-            image: &image.reference,
-            pull: image.pull,
-            priority,
-            carrier: (&carrier.0, &carrier.1),
-            labels: &labels,
-            annotations: sandbox.annotations(),
-            listening,
-            named,
-        };
+        let name = outfit.name.clone();
         let what = format!("the probe in {namespace} on {}", node.name);
-        let manifest = pod.manifest().map_err(|error| format!("{what} cannot be written down: {error}"))?;
         let asked = Instant::now();
-        made(sandbox, namespace, &manifest).await.map_err(|error| format!("{what} was refused: {}", told(&error)))?;
+        self.place(sandbox, namespace, node, outfit).await?;
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
         let settled = timeout(RUNNING_WITHIN, await_condition(pods.clone(), &name, Settled)).await;
         let pod = match settled {
@@ -168,6 +181,39 @@ impl Probes {
             running_since: Instant::now(),
             line,
         })
+    }
+
+    /// Makes an agent's pod, and does not wait for it.
+    ///
+    /// # Errors
+    /// Why it cannot be made.
+    pub(crate) async fn place(
+        &self,
+        sandbox: &Sandbox,
+        namespace: &str,
+        node: &NodeFacts,
+        outfit: Outfit<'_>,
+    ) -> Result<(), String> {
+        let image = self.image()?;
+        let (carrier, priority) = tokio::try_join!(self.carrier(sandbox, namespace), sandbox.priority())?;
+        let pod = AgentPod {
+            name: &outfit.name,
+            namespace,
+            node: &node.name,
+            architecture: &node.architecture,
+            image: &image.reference,
+            pull: image.pull,
+            priority,
+            carrier: (&carrier.0, &carrier.1),
+            labels: &outfit.labels,
+            annotations: sandbox.annotations(),
+            named: outfit.named,
+            args: &outfit.args,
+            host_network: outfit.host_network,
+        };
+        let what = format!("the probe in {namespace} on {}", node.name);
+        let manifest = pod.manifest().map_err(|error| format!("{what} cannot be written down: {error}"))?;
+        made(sandbox, namespace, &manifest).await.map_err(|error| format!("{what} was refused: {}", told(&error)))
     }
 
     /// The ConfigMap with the agent's binaries, name and uid: one a namespace.

@@ -134,6 +134,7 @@ pub fn run() -> Run {
         allowances: Vec::new(),
         heat_map: Default::default(),
         reachability: Vec::new(),
+        startup_window: None,
         requests: 0,
         waivers: vec![
             waiver("images/*", WaiverState::Used),

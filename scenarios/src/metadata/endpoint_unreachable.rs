@@ -3,17 +3,17 @@
 //!
 //! Attempted: a TCP connection to port 80, and the instance document with the header that version 2 asks for, from a probe in each
 //! namespace on a node of each pool. Expected: no connection. An HTTP error is not a denial: whoever hears one has got there.
-//! Control: a probe on the same node that no policy selects gets the document, with status 200, at the same moment.
+//! Control: a probe on the same node that no policy selects (or, where the cluster stops every pod, one on the node's own network) gets
+//! the document, with status 200, at the same moment.
 use futures::try_join;
 use harness::attempt::reach::Path;
 use harness::cx::Cx;
-use harness::probe::batch::Verb;
 use harness::rights;
 use harness::run;
 use harness::scenario::{G, Guard, Impact, Scenario, Scope, Severity};
 use harness::verdict::Attempted;
 
-use super::ENDPOINT;
+use super::{CONNECT, DOCUMENT, NAME};
 
 /// Pods do not reach the metadata endpoint.
 pub const SCENARIO: Scenario = Scenario {
@@ -29,13 +29,9 @@ pub const SCENARIO: Scenario = Scenario {
     run: run!(attempt),
 };
 
-const CONNECT: Verb = Verb::Tcp { to: ENDPOINT, port: 80 };
-const DOCUMENT: Verb = Verb::Http { to: ENDPOINT, port: 80, path: "/opc/v2/instance/", headers: &["Authorization:Bearer Oracle"] };
-
 async fn attempt(cx: &Cx) -> Attempted {
     let node = cx.node()?;
-    let (inside, outside) = try_join!(cx.probe(cx.namespace()?, node), cx.outside_probe(node))?;
-    let to = "the metadata service";
-    let control = Path::new(&outside, DOCUMENT, to).answering(200);
-    cx.reach(vec![Path::new(&inside, CONNECT, to), Path::new(&inside, DOCUMENT, to)]).stopped_by(Guard::Network).while_open(vec![control]).await
+    let (inside, outside) = try_join!(cx.probe(cx.namespace()?, node), cx.witness(node, CONNECT))?;
+    let control = Path::new(&outside, DOCUMENT, NAME).answering(200);
+    cx.reach(vec![Path::new(&inside, CONNECT, NAME), Path::new(&inside, DOCUMENT, NAME)]).stopped_by(Guard::Network).while_open(vec![control]).await
 }

@@ -21,7 +21,7 @@ pub const SCENARIO: Scenario = Scenario {
     severity: Severity::Critical,
     impact: Impact::Probe,
     scope: Scope::Cluster,
-    needs: &[rights::PROBES, rights::EXEC, rights::OUTSIDE, rights::POLICIES, rights::SERVICES],
+    needs: &[rights::PROBES, rights::EXEC, rights::OUTSIDE, rights::POLICIES, rights::NODE_PORT],
     attempts: |_| policy_cases::walls().into_iter().map(|case| case.title).collect(),
     controls: |_| 0,
     run: run!(attempt),

@@ -1,4 +1,5 @@
-//! `http ADDR PORT METHOD PATH MAX_BODY TIMEOUT_MS [HEADER]...`: one plain HTTP request and what comes back.
+//! `http ADDR PORT METHOD PATH MAX_BODY TIMEOUT_MS [HEADER]...`: one plain HTTP request and what comes back. Where MAX_BODY is the word
+//! `digest`, nothing of the body is quoted, and its digests are told instead.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -13,11 +14,15 @@ use super::answer::{Answer, Reading};
 use super::socket::{connected, dial, receive, write_address};
 use super::{Begun, Clock, Exchange};
 use crate::clock::Micros;
+use crate::digest::{modulus, sha256};
 use crate::json::Object;
 use crate::words::{Why, Words};
 
 /// How much of an answer that is not HTTP is worth quoting.
 const QUOTE: usize = 128;
+
+/// The most of a body that a digest is made of.
+const DIGESTED: usize = 64 << 10;
 
 struct Http {
     socket: OwnedFd,
@@ -25,6 +30,7 @@ struct Http {
     request: Vec<u8>,
     phase: Phase,
     answer: Answer,
+    digest: bool,
 }
 
 enum Phase {
@@ -38,11 +44,13 @@ pub fn begin(mut words: Words<'_>, now: Micros) -> Result<Begun, Why> {
     let (address, port) = (words.address()?, words.port()?);
     let method = words.word("no method")?;
     let path = words.word("no path")?;
-    let (max_body, clock) = (words.limit()?, Clock::new(now, words.span()?));
+    let digest = words.peek() == Some(b"digest");
+    let max_body = if digest { words.next().map_or(0, |_| DIGESTED) } else { words.limit()? };
+    let clock = Clock::new(now, words.span()?);
     let request = request(address, method, path, words)?;
     let answer = Answer::new(max_body, method == b"HEAD");
     Ok(match dial(SocketType::STREAM, address, port) {
-        Ok(socket) => Begun::Running(Box::new(Http { socket, clock, request, phase: Phase::Connecting, answer })),
+        Ok(socket) => Begun::Running(Box::new(Http { socket, clock, request, phase: Phase::Connecting, answer, digest })),
         Err(errno) => match Begun::failed_at(errno, &clock) {
             Begun::Answered(answer) => Begun::Answered(answer.flag("connected", false)),
             begun => begun,
@@ -118,17 +126,26 @@ impl Http {
                 let answer = self.clock.result("malformed", now).flag("connected", true).text("why", why);
                 match self.answer.quote(QUOTE) {
                     [] => answer,
+                    _ if self.digest => answer,
                     quote => answer.text("banner", quote),
                 }
             }
             Reading::Whole { status, body, complete } => {
                 let shown = body.get(..self.answer.max_body()).unwrap_or(&body);
-                self.clock
+                let answer = self
+                    .clock
                     .result("answered", now)
                     .number("status", status.into())
                     .number("bytes", body.len() as u64)
-                    .flag("complete", complete)
-                    .text("body", shown)
+                    .flag("complete", complete);
+                if !self.digest {
+                    return Some(answer.text("body", shown));
+                }
+                let answer = answer.text("sha256", sha256(&body));
+                match modulus(&body) {
+                    Some(modulus) => answer.text("modulus", sha256(&modulus)),
+                    None => answer,
+                }
             }
         })
     }

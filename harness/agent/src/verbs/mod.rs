@@ -14,6 +14,8 @@ mod udp;
 
 use alloc::boxed::Box;
 
+pub use socket::{connected, dial};
+
 use rustix::event::PollFlags;
 use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
