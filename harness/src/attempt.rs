@@ -9,6 +9,7 @@ pub mod contained;
 pub mod controllers;
 pub mod denial;
 pub mod exemptions;
+pub mod psp;
 pub mod quota;
 pub mod reach;
 pub mod standard;

@@ -89,6 +89,9 @@ pub const NEWBORN: &[Right] = &[core("create", "namespaces"), core("create", "po
 /// The operator's own dry runs: in namespaces where nobody deploys, and in every one there is.
 pub const PODS: &[Right] = &[core("create", "pods")];
 
+/// Looking through PodSecurityPolicies, below 1.25.
+pub const POLICIES: &[Right] = &[of("list", "policy", "podsecuritypolicies")];
+
 /// Controllers of every kind, what they made, and what they say of what they could not make.
 pub const CONTROLLERS: &[Right] = &[
     core("create", "pods"),

@@ -8,7 +8,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -37,6 +37,8 @@ pub struct Sabotage {
     apply: Option<String>,
     delete: Vec<Deletion>,
     scripts: Option<Scripts>,
+    /// What undoing it gives back: the hardening that lies beside the sabotages.
+    hardened: PathBuf,
 }
 
 /// What each worker runs, by `sh -e` as root.
@@ -96,7 +98,7 @@ impl Sabotage {
         if let Some(scripts) = &self.scripts {
             on_workers(names, &scripts.undo).await.with_context(context)?;
         }
-        let hardened = hardening::apply(kubectl, names).await.with_context(context)?;
+        let hardened = hardening::apply(kubectl, names, &self.hardened).await.with_context(context)?;
         self.taken_up().await;
         let Some(text) = &self.apply else {
             return Ok(());
@@ -139,7 +141,11 @@ async fn delete(kubectl: &Kubectl, object: &str, namespace: Option<&str>) -> Res
     kubectl.run(&args).await.map(drop)
 }
 
-fn all_in(dir: &Path) -> Result<Vec<Sabotage>> {
+/// Those of a directory.
+///
+/// # Errors
+/// When one is not well formed.
+pub(crate) fn all_in(dir: &Path) -> Result<Vec<Sabotage>> {
     let Ok(entries) = fs::read_dir(dir) else {
         return Ok(Vec::new());
     };
@@ -169,6 +175,7 @@ fn read(dir: &Path) -> Result<Sabotage> {
         apply: text("apply.yaml"),
         delete: deletions(&dir.join("delete.txt"), &text("delete.txt").unwrap_or_default())?,
         scripts,
+        hardened: dir.join("../../hardened"),
     };
     ensure!(!sabotage.flips.is_empty(), "{} names no scenario that must fail", dir.join("flips").display());
     ensure!(
