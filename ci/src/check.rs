@@ -1,4 +1,4 @@
-//! Every test there is: those that need no cluster, then, on one range, those that do, and the proof of the suite by its sabotages and
+//! Every test there is: those that need no cluster, those of clusters below 1.25, then, on one range, those that do, and the proof of the suite by its sabotages and
 //! under faults.
 
 use std::path::{Path, PathBuf};
@@ -23,6 +23,8 @@ pub async fn check(progress: Progress) -> Result<()> {
     // These start and end clusters and containers of their own.
     let own = "test --quiet --package ci --test range --test kind_accepts_the_image --test metadata_image";
     step("clusters of their own", &tell, cargo(&format!("{own} -- --ignored --test-threads=1"))).await?;
+    let old = "test --quiet --package ci --test before_1_25 -- --ignored --test-threads=1";
+    step("what ended with Kubernetes 1.25", &tell, cargo(old)).await?;
     let range = Range::up(RANGE, Lifetime::ThrowAway, progress.clone()).await?;
     let checked = on(&range, &tell).await;
     let gone = range.down().await;

@@ -7,6 +7,7 @@ pub mod docker_engine;
 pub mod faults;
 pub mod metadata_service;
 pub mod node_image;
+pub mod old_api_server;
 pub mod prove;
 pub mod range;
 pub mod readme;

@@ -25,6 +25,9 @@ enum Command {
     NodeImage,
     /// Take away what killed runs have left in a cluster; a run that is at work there loses what it has made, too
     Sweep(command::sweep::Arguments),
+    /// Prove the scenarios about PodSecurityPolicy on an API server of Kubernetes 1.24, which still has it
+    #[command(name = "before-1.25")]
+    Before125,
     /// Run every test: those that need no cluster, then those that do, then the proof by sabotage and under faults
     Check,
     /// Print how long a range, a run and a probe take here
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
             Command::Range { command } => command::range::run(command).await,
             Command::NodeImage => command::node_image::run().await,
             Command::Sweep(arguments) => command::sweep::run(arguments).await,
+            Command::Before125 => ci::old_api_server::prove(&console::progress()).await,
             Command::Check => ci::check::check(console::progress()).await,
             Command::Bench => ci::bench::bench(console::progress()).await,
             Command::Readme => {

@@ -94,6 +94,31 @@ pub async fn kind_binary() -> anyhow::Result<PathBuf> {
     Ok(kind.ensure(&cache, &inputs(), &|_| ()).await?.join("kind"))
 }
 
+/// The programs of a cluster below 1.25, by name: an API server with its controllers and its kubectl, and etcd, each built from its Go
+/// module where the cache has none. With them the key of what they were made from.
+///
+/// # Errors
+/// When there is no Go toolchain or a module cannot be built.
+pub(crate) async fn before_1_25(
+    module: &Path,
+    progress: &dyn Fn(&str),
+) -> anyhow::Result<(Vec<(&'static str, PathBuf)>, String)> {
+    let cache = Cache::open()?;
+    let (old, etcd, own) = (&go_part::BEFORE_1_25, go_part::find("etcd"), inputs());
+    let (old_key, etcd_key) = (old.key(module)?, etcd.key(&own)?);
+    let made = match (cache.find(old.name, &old_key), cache.find(etcd.name, &etcd_key)) {
+        (Some(old), Some(etcd)) => (old, etcd),
+        _ => {
+            let _lock = cache.lock(progress).await?;
+            (old.ensure(&cache, module, progress).await?, etcd.ensure(&cache, &own, progress).await?)
+        }
+    };
+    let mut programs = vec![("etcd", made.1.join("etcd"))];
+    programs.extend(["kube-apiserver", "kube-controller-manager", "kubectl"].map(|name| (name, made.0.join(name))));
+    let key = Fingerprint::new().text(&old_key).text(&etcd_key).finish();
+    Ok((programs, key))
+}
+
 /// The data that an image is made from.
 fn inputs() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("node-image")

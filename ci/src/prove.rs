@@ -8,6 +8,7 @@ use harness::record::{Outcome, Run};
 use tokio::process::Command;
 
 use crate::check::workspace;
+use crate::old_api_server::proved;
 use crate::range::{Range, Sabotage};
 
 /// Commits each of `sabotages` on `range`, runs the whole suite and undoes it; `tell` hears of each as it is proved.
@@ -17,14 +18,15 @@ use crate::range::{Range, Sabotage};
 /// # Errors
 /// Names the sabotage and the scenarios that did not do what they must. The range is whole again then, if it can be.
 pub async fn prove(range: &Range, sabotages: &[Sabotage], tell: &dyn Fn(&str)) -> Result<()> {
-    whole(range).await.context("the range is not whole to begin with")?;
+    let elsewhere = proved()?;
+    whole(range, &elsewhere).await.context("the range is not whole to begin with")?;
     let mut wrong = Vec::new();
     for sabotage in sabotages {
         let start = Instant::now();
         range.sabotage(sabotage).await?;
         let broken = suite(range).await;
         range.restore(sabotage).await?;
-        let found = failures(&broken?);
+        let found = failures_here(&broken?, &elsewhere);
         match judge(&sabotage.flips, &sabotage.shows, &found) {
             Ok(()) => tell(&format!(
                 "{:<24} fails {} and nothing else ({:.1} s)",
@@ -35,11 +37,13 @@ pub async fn prove(range: &Range, sabotages: &[Sabotage], tell: &dyn Fn(&str)) -
             Err(why) => {
                 wrong.push(format!("{}: {why}", sabotage.name));
                 // Whose doing it is, must be known before the next one is judged.
-                whole(range).await.with_context(|| format!("undoing {} does not mend the range", sabotage.name))?;
+                whole(range, &elsewhere)
+                    .await
+                    .with_context(|| format!("undoing {} does not mend the range", sabotage.name))?;
             }
         }
     }
-    whole(range).await.context("undoing the last does not mend the range")?;
+    whole(range, &elsewhere).await.context("undoing the last does not mend the range")?;
     tell("everything is denied again");
     ensure!(
         wrong.is_empty(),
@@ -52,9 +56,9 @@ pub async fn prove(range: &Range, sabotages: &[Sabotage], tell: &dyn Fn(&str)) -
 }
 
 /// Scenarios that are not passes, with their outcome's word.
-type Failures = BTreeMap<String, String>;
+pub(crate) type Failures = BTreeMap<String, String>;
 
-fn judge(flips: &BTreeSet<String>, shows: &[String], found: &Failures) -> std::result::Result<(), String> {
+pub(crate) fn judge(flips: &BTreeSet<String>, shows: &[String], found: &Failures) -> std::result::Result<(), String> {
     let mut wrong = Vec::new();
     for id in flips {
         match found.get(id) {
@@ -74,7 +78,21 @@ fn judge(flips: &BTreeSet<String>, shows: &[String], found: &Failures) -> std::r
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join(", ")) }
 }
 
-fn failures(run: &Run) -> Failures {
+/// ... on a range: those that are proved `elsewhere` must not be applicable here, and anything else of them is wrong.
+fn failures_here(run: &Run, elsewhere: &BTreeSet<String>) -> Failures {
+    let mut found = failures(run);
+    for id in elsewhere {
+        match run.scenarios.iter().find(|record| record.id == *id).map(|record| &record.outcome) {
+            Some(Outcome::NotApplicable { .. }) => drop(found.remove(id)),
+            Some(Outcome::Denied { .. }) => drop(found.insert(id.clone(), "denied, where it cannot arise".into())),
+            Some(_) => {}
+            None => drop(found.insert(id.clone(), "not in the record".into())),
+        }
+    }
+    found
+}
+
+pub(crate) fn failures(run: &Run) -> Failures {
     let words = run.scenarios.iter().filter_map(|record| match &record.outcome {
         Outcome::Denied { .. } => None,
         Outcome::Allowed { evidence } => Some((record.id.clone(), format!("allowed ({evidence})"))),
@@ -85,8 +103,8 @@ fn failures(run: &Run) -> Failures {
     words.collect()
 }
 
-async fn whole(range: &Range) -> Result<()> {
-    let found = failures(&suite(range).await?);
+async fn whole(range: &Range, elsewhere: &BTreeSet<String>) -> Result<()> {
+    let found = failures_here(&suite(range).await?, elsewhere);
     ensure!(
         found.is_empty(),
         "{}",
@@ -127,7 +145,71 @@ pub(crate) async fn suite_with(range: &Range, more: &[&str]) -> Result<Run> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use harness::record::Record;
+    use harness::scenario::{Guard, Impact, Scope, Severity};
     use rstest::rstest;
+
+    #[test]
+    fn every_scenario_fails_under_some_sabotage() {
+        let on_range = Sabotage::all().unwrap().into_iter().flat_map(|sabotage| sabotage.flips);
+        let elsewhere = proved().unwrap();
+        let flipped: BTreeSet<String> = on_range.inspect(|id| assert!(!elsewhere.contains(id), "{id}")).collect();
+        let all: BTreeSet<String> = scenarios::all().into_iter().map(|entry| entry.id).collect();
+        assert_eq!(flipped.union(&elsewhere).cloned().collect::<BTreeSet<_>>(), all);
+    }
+
+    fn run(records: Vec<(&str, Outcome)>) -> Run {
+        let record = |(id, outcome): (&str, Outcome)| Record {
+            id: id.into(),
+            title: String::new(),
+            explanation: String::new(),
+            guidance: Vec::new(),
+            also: Vec::new(),
+            severity: Severity::High,
+            impact: Impact::DryRun,
+            scope: Scope::Cluster,
+            outcome,
+            cells: Vec::new(),
+            started_ms: 0,
+            elapsed_ms: 0,
+        };
+        Run {
+            schema: 1,
+            id: String::new(),
+            started: String::new(),
+            elapsed_ms: 0,
+            suite: String::new(),
+            cluster: Default::default(),
+            probes: Vec::new(),
+            peak_memory_kib: None,
+            waivers: Vec::new(),
+            allowances: Vec::new(),
+            heat_map: Default::default(),
+            requests: 0,
+            scenarios: records.into_iter().map(record).collect(),
+        }
+    }
+
+    #[rstest]
+    #[case::not_applicable("n", None)]
+    #[case::denied("D", Some("denied, where it cannot arise"))]
+    #[case::inconclusive("i", Some("inconclusive (y)"))]
+    #[case::absent("", Some("not in the record"))]
+    fn what_is_proved_elsewhere_must_not_arise_here(#[case] outcome: &str, #[case] expected: Option<&str>) {
+        let outcome = match outcome {
+            "n" => Outcome::NotApplicable { why: "y".into() },
+            "D" => Outcome::Denied { guard: Guard::Psp, evidence: "e".into(), control: "c".into() },
+            _ => Outcome::Inconclusive { why: "y".into() },
+        };
+        // Another that is not applicable is none of those.
+        let mut records = vec![("a/other", Outcome::NotApplicable { why: "y".into() })];
+        if expected != Some("not in the record") {
+            records.push(("a/elsewhere", outcome));
+        }
+        let found = failures_here(&run(records), &["a/elsewhere".to_owned()].into());
+        assert_eq!(found.get("a/elsewhere").map(String::as_str), expected);
+        assert_eq!(found["a/other"], "not applicable (y)");
+    }
 
     #[rstest]
     #[case::seen(&["a"], &[("a", "allowed (x)")], None)]

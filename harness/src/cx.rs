@@ -15,6 +15,7 @@ use crate::attempt::exemptions::Exemptions;
 use crate::attempt::grants::{self, Grants};
 use crate::attempt::kubelet::Kubelet;
 use crate::attempt::ladder::{Ladder, Rung};
+use crate::attempt::psp::Policies;
 use crate::attempt::reach::{Path, Reach};
 use crate::attempt::standard::Standard;
 use crate::attempt::survey::Survey;
@@ -215,8 +216,26 @@ impl Cx {
         Controllers { cx: self, forbidden }
     }
 
+    /// The PodSecurityPolicies of a cluster that knows them.
+    ///
+    /// # Errors
+    /// Not applicable where the API server does not serve them; inconclusive where they cannot be listed.
+    pub async fn pod_security_policies(&self) -> Result<Policies<'_>, NoVerdict> {
+        let (kind, plural) = ("policy/v1beta1", "podsecuritypolicies");
+        if !self.env.discovery.serves(kind, plural, "list").await? {
+            let ClusterFacts { version, admission, .. } = &self.env.facts;
+            let others = if admission.is_empty() { "nothing that is known here".into() } else { admission.join(", ") };
+            return Err(NoVerdict::not_applicable(format!(
+                "this API server ({version}) serves no PodSecurityPolicy, which ended with Kubernetes 1.25; what decides about pods here, as far as can be seen: {others}"
+            )));
+        }
+        let policies = self.survey().custom(kind, plural).await?;
+        let names = policies.iter().filter_map(|policy| policy["metadata"]["name"].as_str());
+        Ok(Policies { cx: self, names: names.map(str::to_owned).collect() })
+    }
+
     /// The service account that deploys in `namespace`, or the operator where there is none.
-    async fn deployer(&self, namespace: &str) -> Result<Persona, NoVerdict> {
+    pub(crate) async fn deployer(&self, namespace: &str) -> Result<Persona, NoVerdict> {
         let personas = &self.env.personas;
         let deployer = personas.service_account(namespace, &self.env.deployer).await?;
         Ok(deployer.unwrap_or_else(|| personas.operator.clone()))

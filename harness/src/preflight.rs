@@ -49,8 +49,8 @@ pub struct Plan {
 }
 
 /// Which rights a run of `entries` needs, each once.
-pub fn rights(entries: &[Entry]) -> BTreeSet<Right> {
-    rights::SCOPE.iter().chain(entries.iter().flat_map(of_scenario)).copied().collect()
+pub fn rights<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> BTreeSet<Right> {
+    rights::SCOPE.iter().chain(entries.into_iter().flat_map(of_scenario)).copied().collect()
 }
 
 /// What a scenario names, and what it takes to sweep what it makes.
@@ -103,16 +103,19 @@ impl Plan {
     /// # Errors
     /// Where the API server does not say what the credential may do.
     pub async fn of(env: &Env, entries: &[Entry]) -> Result<Self, String> {
-        let wanted = rights(entries);
+        let attempts: Vec<Vec<String>> = entries.iter().map(|entry| (entry.scenario.attempts)(&env.facts)).collect();
+        // What has nothing to attempt needs nothing.
+        let wanted = rights(entries.iter().zip(&attempts).filter(|(_, all)| !all.is_empty()).map(|(entry, _)| entry));
         let missing = missing(&env.personas.operator.client, &wanted, &env.deployer).await?;
         let scenarios: Vec<Planned> = entries
             .iter()
-            .map(|entry| Planned {
+            .zip(attempts)
+            .map(|(entry, attempts)| Planned {
                 id: entry.id.clone(),
                 impact: entry.scenario.impact,
                 cells: cells(entry.scenario.scope, env).len(),
-                attempts: (entry.scenario.attempts)(&env.facts),
-                foreseen: foreseen(env, entry, &missing),
+                foreseen: foreseen(env, entry, &attempts, &missing),
+                attempts,
             })
             .collect();
         // One in each namespace in scope on each pool, and as many in the run's own.
@@ -143,7 +146,10 @@ impl Plan {
     }
 }
 
-fn foreseen(env: &Env, entry: &Entry, missing: &[Right]) -> Option<String> {
+fn foreseen(env: &Env, entry: &Entry, attempts: &[String], missing: &[Right]) -> Option<String> {
+    if attempts.is_empty() {
+        return Some(format!("not applicable: Kubernetes {} has nothing of the kind", env.facts.version));
+    }
     let lacking: BTreeSet<&Right> = of_scenario(entry).filter(|right| missing.contains(right)).collect();
     if !lacking.is_empty() {
         // The whole list ends the plan.

@@ -106,6 +106,9 @@ pub const SERVICES: &[Right] = &[core("create", "services")];
 /// A Service of the run's own that opens a port of the nodes.
 pub const NODE_PORT: &[Right] = &[core("create", "services")];
 
+/// Looking through PodSecurityPolicies, below 1.25.
+pub const POD_SECURITY_POLICIES: &[Right] = &[of("list", "policy", "podsecuritypolicies")];
+
 /// Controllers of every kind, what they made, and what they say of what they could not make.
 pub const CONTROLLERS: &[Right] = &[
     core("create", "pods"),

@@ -2,6 +2,8 @@
 use harness::scenario::Guard::{self, AdmissionPolicy, PodSecurity, Psp, Webhook};
 use k8s_openapi::api::core::v1::{Pod, SecurityContext};
 
+mod psp;
+
 /// Whoever keeps the standards: Pod Security Admission, policies in the API server, a policy engine's webhook, and below 1.25 PodSecurityPolicy.
 pub(crate) const ENGINES: &[Guard] = &[PodSecurity, AdmissionPolicy, Webhook, Psp];
 
@@ -18,7 +20,7 @@ fn privileged(mut pod: Pod) -> Pod {
 
 scenarios! {
     pod_security: privileged, host_pid, host_ipc, host_network, host_ports, host_path, volume_types, run_as_root, run_as_user_zero, privilege_escalation, capabilities_added, capabilities_kept, seccomp_unconfined, apparmor_unconfined, selinux_options, proc_mount_unmasked, sysctls_unsafe, host_process, host_probes, ephemeral_container, through_controllers,
-    exempt_namespaces_known, new_namespace_born_safe, labels_locked, runtime_contained,
+    exempt_namespaces_known, new_namespace_born_safe, labels_locked, psp_enforced, psp_use_authorised, psp_admission_on, runtime_contained,
 }
 
 #[cfg(test)]

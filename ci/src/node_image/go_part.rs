@@ -69,6 +69,24 @@ pub(super) const PARTS: &[GoPart] = &[
     GoPart { name: "kind", packages: &["sigs.k8s.io/kind"], ..PLAIN },
 ];
 
+/// An API server that still has PodSecurityPolicy. It is no part of an image of a node, and its module lies with what needs it.
+pub(super) const BEFORE_1_25: GoPart = GoPart {
+    name: "kubernetes-1.24",
+    packages: &[
+        "k8s.io/kubernetes/cmd/kube-apiserver",
+        "k8s.io/kubernetes/cmd/kube-controller-manager",
+        "k8s.io/kubernetes/cmd/kubectl",
+    ],
+    // Without the clients of every cloud, a quarter of a gigabyte to load.
+    tags: "providerless",
+    // The aggregator in front of it answers for it, by client-go's version.
+    ldflags: "-s -w -X k8s.io/component-base/version.gitVersion=v1.24.17 \
+              -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=24 \
+              -X k8s.io/client-go/pkg/version.gitVersion=v1.24.17 \
+              -X k8s.io/client-go/pkg/version.gitMajor=1 -X k8s.io/client-go/pkg/version.gitMinor=24",
+    ..PLAIN
+};
+
 /// # Panics
 /// When no part has that name.
 pub(super) fn find(name: &str) -> &'static GoPart {
@@ -173,6 +191,12 @@ mod tests {
                 assert!(part.module(&super::super::inputs()).join(file).is_file(), "{} has no {file}", part.name);
             }
         }
+    }
+
+    #[test]
+    fn the_old_api_server_is_pinned() {
+        let module = BEFORE_1_25.module(&crate::old_api_server::data_dir());
+        assert!(module.join("go.mod").is_file() && module.join("go.sum").is_file());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::names::Names;
 use super::owner::Owner;
 use super::steps::Steps;
 use super::unfinished::Unfinished;
-use super::{Plan, containers, fence, hardening, kubeadm, kubeconfig, network, pod_routes, remains};
+use super::{Plan, containers, fence, hardening, kubeadm, kubeconfig, manifests, network, pod_routes, remains};
 
 /// What the containers are made of.
 pub(crate) struct Images {
@@ -46,7 +46,9 @@ pub(crate) async fn run(
         steps.step("control plane initialised", kubeadm::init(names, &layout)).await?;
         write_kubeconfig(names, &layout).await?;
         if plan.hardened {
-            steps.step("hardening applied", hardening::apply(&kubectl, names)).await?;
+            steps
+                .step("hardening applied", hardening::apply(&kubectl, names, &manifests::data_dir().join("hardened")))
+                .await?;
         }
         Ok(())
     };

@@ -1,21 +1,23 @@
 //! What a careful user of OKE applies, applied: `ci/range/hardened/*.yaml`.
 
+use std::path::Path;
+
 use anyhow::{Context, Result};
 
 use super::kubectl::{Kubectl, Object};
-use super::manifests::{data_dir, fill, read_all};
+use super::manifests::{fill, read_all};
 use super::names::Names;
 
 /// Long enough for a pod whose image every node has.
 const READY_SECONDS: u32 = 60;
 
-/// Applies the hardening and returns what it consists of.
+/// Applies the hardening of a directory and returns what it consists of.
 ///
 /// # Errors
 /// When a manifest cannot be read or is refused; the error names the file.
-pub(crate) async fn apply(kubectl: &Kubectl, names: &Names) -> Result<Vec<Object>> {
+pub(crate) async fn apply(kubectl: &Kubectl, names: &Names, dir: &Path) -> Result<Vec<Object>> {
     let mut files = Vec::new();
-    for (file, text) in read_all(&data_dir().join("hardened"))? {
+    for (file, text) in read_all(dir)? {
         let manifests = fill(kubectl, names, &file, &text).await?;
         files.push((file, manifests));
     }

@@ -9,7 +9,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -39,6 +39,8 @@ pub struct Sabotage {
     delete: Vec<Deletion>,
     scripts: Option<Scripts>,
     signals: Option<Signals>,
+    /// What undoing it gives back: the hardening that lies beside the sabotages.
+    hardened: PathBuf,
 }
 
 /// What the metadata service is sent, by the names that `kill` has for them.
@@ -111,7 +113,7 @@ impl Sabotage {
         if let Some(signals) = &self.signals {
             signal_metadata(names, &signals.undo).with_context(context)?;
         }
-        let hardened = hardening::apply(kubectl, names).await.with_context(context)?;
+        let hardened = hardening::apply(kubectl, names, &self.hardened).await.with_context(context)?;
         self.taken_up().await;
         let Some(text) = &self.apply else {
             return Ok(());
@@ -158,7 +160,11 @@ async fn delete(kubectl: &Kubectl, object: &str, namespace: Option<&str>) -> Res
     kubectl.run(&args).await.map(drop)
 }
 
-fn all_in(dir: &Path) -> Result<Vec<Sabotage>> {
+/// Those of a directory.
+///
+/// # Errors
+/// When one is not well formed.
+pub(crate) fn all_in(dir: &Path) -> Result<Vec<Sabotage>> {
     let Ok(entries) = fs::read_dir(dir) else {
         return Ok(Vec::new());
     };
@@ -195,6 +201,7 @@ fn read(dir: &Path) -> Result<Sabotage> {
         delete: deletions(&dir.join("delete.txt"), &text("delete.txt").unwrap_or_default())?,
         scripts,
         signals,
+        hardened: dir.join("../../hardened"),
     };
     ensure!(!sabotage.flips.is_empty(), "{} names no scenario that must fail", dir.join("flips").display());
     ensure!(

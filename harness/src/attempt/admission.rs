@@ -20,7 +20,7 @@ use crate::standard::Variant;
 use crate::verdict::{Attempted, Control, NoVerdict, Verdict};
 
 /// Attempts of one cell that are under way at once.
-const AT_ONCE: usize = 16;
+pub(crate) const AT_ONCE: usize = 16;
 
 /// What the API server is asked to admit.
 #[derive(Clone, Debug)]

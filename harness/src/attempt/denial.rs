@@ -18,6 +18,7 @@ mod pod;
 mod pod_security;
 mod policy;
 mod protocol;
+mod psp;
 mod quota;
 mod reason;
 mod scheduler;

@@ -6,10 +6,12 @@ use std::sync::{Arc, Mutex};
 use http::{HeaderValue, Request};
 use k8s_openapi::api::authentication::v1::SelfSubjectReview;
 use kube::Client;
+use kube::core::Status;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
 use crate::attempt::api::{self, Reply};
+use crate::attempt::denial::{Denial, Reason};
 use crate::cluster::traffic::Traffic;
 use crate::verdict::NoVerdict;
 
@@ -49,9 +51,17 @@ impl Persona {
             Reply::Refused(status) if status.code == 401 => {
                 return Err(NoVerdict::inconclusive(format!("the credential of {} is not accepted", self.name)));
             }
-            Reply::Refused(status) => {
-                return Err(NoVerdict::inconclusive(format!("cannot ask who {} is: {}", self.name, status.message)));
-            }
+            Reply::Refused(status) => match named(&status) {
+                Some(user) => return Ok(user),
+                // A token that is not accepted hears that first.
+                None if status.code == 404 && self.bearer.is_some() => return Ok(self.name.clone()),
+                None => {
+                    return Err(NoVerdict::inconclusive(format!(
+                        "cannot ask who {} is: {}",
+                        self.name, status.message
+                    )));
+                }
+            },
             Reply::Broken(why) => {
                 return Err(NoVerdict::inconclusive(format!("cannot ask who {} is: {why}", self.name)));
             }
@@ -61,6 +71,18 @@ impl Persona {
         user.ok_or_else(|| NoVerdict::inconclusive(format!("the API server does not say who {} is", self.name)))
     }
 }
+
+/// Who is asking, in the words of an API server below 1.28: it does not serve the question, and refuses it by name to whoever may not ask
+/// for everything.
+pub(crate) fn named(status: &Status) -> Option<String> {
+    match Denial::of_status(status)?.reason {
+        Reason::Rbac { user, resource, .. } if resource == "selfsubjectreviews" && user != ANONYMOUS => Some(user),
+        _ => None,
+    }
+}
+
+/// Whoever brings no credential.
+const ANONYMOUS: &str = "system:anonymous";
 
 type Known = Arc<OnceCell<Option<Persona>>>;
 

@@ -64,7 +64,8 @@ pub async fn built_in(discovery: &Discovery, minor: u32) -> Vec<String> {
     let (policies, psp) = tokio::join!(policies, psp);
     let known = [
         ("Pod Security Admission", minor >= 23),
-        ("ValidatingAdmissionPolicy", policies.unwrap_or(false)),
+        // Where the API server does not say, what it should have is attempted all the same.
+        ("ValidatingAdmissionPolicy", policies.unwrap_or(minor >= 30)),
         ("PodSecurityPolicy", psp.unwrap_or(false)),
     ];
     known.into_iter().filter(|(_, there)| *there).map(|(name, _)| name.to_owned()).collect()

@@ -96,11 +96,13 @@ pub enum Reason {
         /// The limits that are passed.
         limits: Vec<Limit>,
     },
-    /// PodSecurityPolicy.
+    /// PodSecurityPolicy: what may be used forbids it.
     Psp {
-        /// Every policy's objections.
+        /// The objections of every policy that may be used.
         why: String,
     },
+    /// PodSecurityPolicy: neither the asker nor the pod's account may use any policy that would do.
+    PspUnusable,
     /// Packets did not arrive.
     Network {
         /// What became of them.
@@ -145,7 +147,7 @@ impl Reason {
             Self::Webhook { .. } => Guard::Webhook,
             Self::Quota { .. } | Self::QuotaUnset { .. } | Self::QuotaMissing { .. } => Guard::Quota,
             Self::LimitRange { .. } => Guard::LimitRange,
-            Self::Psp { .. } => Guard::Psp,
+            Self::Psp { .. } | Self::PspUnusable => Guard::Psp,
             Self::Network { .. } => Guard::Network,
             Self::Kernel { .. } | Self::KernelSignal { .. } => Guard::Kernel,
             Self::Kubelet { .. } => Guard::Kubelet,
@@ -203,6 +205,7 @@ impl fmt::Display for Reason {
                 f.write_str(&limits.join(", "))
             }
             Self::Psp { why } => write!(f, "no pod security policy admits the pod: {why}"),
+            Self::PspUnusable => f.write_str("no pod security policy may be used for the pod"),
             Self::Network { how } => how.fmt(f),
             Self::Kernel { errno } => write!(f, "the kernel refuses: {errno}"),
             Self::KernelSignal { signal, because } => write!(f, "the kernel ended the process: {signal} ({because})"),

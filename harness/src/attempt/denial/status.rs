@@ -3,7 +3,7 @@ use kube::core::Status;
 use kube::core::response::StatusDetails;
 
 use super::go_text::{name, quoted};
-use super::{Denial, Reason, authorizer, limit_range, pod_security, policy, quota, webhook};
+use super::{Denial, Reason, authorizer, limit_range, pod_security, policy, psp, quota, webhook};
 
 /// How apimachinery (api/errors, NewForbidden) begins what it refuses: `pods "x" is forbidden: ...`.
 pub struct Forbidden<'a> {
@@ -69,7 +69,7 @@ pub fn sentence(message: &str, fits: impl Fn(&Forbidden) -> bool) -> Option<Reas
         return Some(reason);
     }
     let forbidden = Forbidden::read(message).filter(fits)?;
-    let rules = [pod_security::refusal, policy::refusal, quota::refusal, limit_range::refusal, psp];
+    let rules = [pod_security::refusal, policy::refusal, quota::refusal, limit_range::refusal, psp::refusal];
     authorizer::refusal(&forbidden).or_else(|| rules.iter().find_map(|rule| rule(forbidden.reason)))
 }
 
@@ -83,14 +83,6 @@ fn comes_with(reason: &Reason, code: u16) -> bool {
         Reason::Webhook { .. } => matches!(code, 400 | 401 | 403 | 405 | 406 | 422),
         _ => code == 403,
     }
-}
-
-/// podsecuritypolicy plug-in, below 1.25; the older releases say "pod security policy", the later ones name it in one word.
-fn psp(reason: &str) -> Option<Reason> {
-    let why = reason
-        .strip_prefix("PodSecurityPolicy: unable to admit pod: ")
-        .or_else(|| reason.strip_prefix("unable to validate against any pod security policy: "))?;
-    Some(Reason::Psp { why: why.to_owned() })
 }
 
 /// What no range says of itself, or no longer; the rest is recorded in `harness/tests/denials`.
@@ -118,11 +110,19 @@ mod tests {
     #[rstest]
     #[case::psp(
         r#"pods "p" is forbidden: PodSecurityPolicy: unable to admit pod: [spec.containers[0].securityContext.privileged: Invalid value: true: Privileged containers are not allowed]"#,
-        "no pod security policy admits the pod: [spec.containers[0].securityContext.privileged: Invalid value: true: Privileged containers are not allowed]"
+        "no pod security policy admits the pod: spec.containers[0].securityContext.privileged: Invalid value: true: Privileged containers are not allowed"
+    )]
+    #[case::psp_of_several(
+        r#"pods "oke-conformance-356d3b1401" is forbidden: PodSecurityPolicy: unable to admit pod: [pod.metadata.annotations[seccomp.security.alpha.kubernetes.io/pod]: Forbidden: seccomp may not be set spec.containers[0].securityContext.privileged: Invalid value: true: Privileged containers are not allowed]"#,
+        "no pod security policy admits the pod: pod.metadata.annotations[seccomp.security.alpha.kubernetes.io/pod]: Forbidden: seccomp may not be set spec.containers[0].securityContext.privileged: Invalid value: true: Privileged containers are not allowed"
+    )]
+    #[case::psp_without_use(
+        r#"pods "oke-conformance-356d3b1401" is forbidden: PodSecurityPolicy: unable to admit pod: []"#,
+        "no pod security policy may be used for the pod"
     )]
     #[case::old_psp(
         r#"pods "p" is forbidden: unable to validate against any pod security policy: []"#,
-        "no pod security policy admits the pod: []"
+        "no pod security policy may be used for the pod"
     )]
     #[case::quota_missing(
         r#"pods "p" is forbidden: insufficient quota to consume: pods,requests.nvidia.com/gpu"#,
