@@ -25,7 +25,7 @@ enum Command {
     NodeImage,
     /// Take away what killed runs have left in a cluster; a run that is at work there loses what it has made, too
     Sweep(command::sweep::Arguments),
-    /// Run every test: those that need no cluster, then those that do, then the proof by sabotage and under faults
+    /// Run every test: those that need no cluster, then those that do, then the proof by sabotage, with each engine and under faults
     Check,
     /// Print how long a range, a run and a probe take here
     Bench,
