@@ -1,5 +1,5 @@
-//! Every test there is: those that need no cluster, those of clusters below 1.25, then, on one range, those that do, and the proof of the suite by its sabotages and
-//! under faults.
+//! Every test there is: those that need no cluster, those of clusters below 1.25, then, on one range, those that do, and the proof of the
+//! suite by its sabotages, with each policy engine and under faults.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -8,7 +8,7 @@ use anyhow::{Context, Result, ensure};
 use tokio::process::Command;
 
 use crate::faults::Fault;
-use crate::range::{Lifetime, Progress, Range, Sabotage};
+use crate::range::{Engine, Lifetime, Progress, Range, Sabotage};
 
 /// The range that the tests share; none of them leaves it other than it was.
 const RANGE: &str = "check";
@@ -44,6 +44,9 @@ async fn on(range: &Range, tell: &dyn Fn(&str)) -> Result<()> {
     let start = Instant::now();
     crate::prove::prove(range, &Sabotage::all()?, tell).await?;
     tell(&format!("sabotages: all seen ({:.1} s)", start.elapsed().as_secs_f64()));
+    let start = Instant::now();
+    crate::prove_engines::prove(range, &Engine::ALL, tell).await?;
+    tell(&format!("policy engines: all known by name ({:.1} s)", start.elapsed().as_secs_f64()));
     let start = Instant::now();
     crate::faults::prove(range, &Fault::all(), false, tell).await?;
     tell(&format!("faults: honest under each ({:.1} s)", start.elapsed().as_secs_f64()));

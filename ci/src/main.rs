@@ -28,7 +28,7 @@ enum Command {
     /// Prove the scenarios about PodSecurityPolicy on an API server of Kubernetes 1.24, which still has it
     #[command(name = "before-1.25")]
     Before125,
-    /// Run every test: those that need no cluster, then those that do, then the proof by sabotage and under faults
+    /// Run every test: those that need no cluster, then those that do, then the proof by sabotage, with each engine and under faults
     Check,
     /// Print how long a range, a run and a probe take here
     Bench,

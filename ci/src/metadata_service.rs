@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use tokio::process::Command;
 
 use crate::node_image::fingerprint::Fingerprint;
-use crate::tool;
+use crate::{program_image, tool};
 
 /// Changes when the code here makes another image of the same sources.
 const BUILD: &str = "1";
@@ -26,13 +26,15 @@ const RUSTFLAGS: &str = "-C target-feature=+crt-static -C strip=symbols";
 /// When the program cannot be built or the engine does not take the image: the step that failed and why.
 pub async fn ensure_image(progress: &dyn Fn(&str)) -> anyhow::Result<String> {
     let reference = reference()?;
-    if present(&reference).await {
+    if program_image::present(&reference).await {
         return Ok(reference);
     }
     let since = Instant::now();
     progress("building the metadata service: a minute or two the first time");
     let program = build().await.context("the metadata service cannot be built")?;
-    import(&program, &reference).await.context("the metadata service's image cannot be made")?;
+    program_image::import(&program, PROGRAM, &reference)
+        .await
+        .context("the metadata service's image cannot be made")?;
     progress(&format!("made {reference} ({:.1} s)", since.elapsed().as_secs_f32()));
     Ok(reference)
 }
@@ -56,10 +58,6 @@ fn workspace() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-async fn present(reference: &str) -> bool {
-    tool::output(Command::new("docker").args(["image", "inspect", "--format", "{{.Id}}", reference])).await.is_ok()
-}
-
 /// A target directory of its own: cargo may be running us and hold the other's lock, and other flags would rebuild both.
 async fn build() -> anyhow::Result<PathBuf> {
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
@@ -81,30 +79,6 @@ async fn build() -> anyhow::Result<PathBuf> {
     Ok(target_dir.join(target).join("release").join(PROGRAM))
 }
 
-async fn import(program: &Path, reference: &str) -> anyhow::Result<()> {
-    let archive = archive(program)?;
-    let entry_point = format!(r#"ENTRYPOINT ["/{PROGRAM}"]"#);
-    let mut import = Command::new("docker");
-    import.args(["import", "--change", &entry_point]).arg(archive.path()).arg(reference);
-    tool::output(&mut import).await?;
-    if !present(reference).await {
-        bail!("`docker import` succeeded but {reference} is not there");
-    }
-    Ok(())
-}
-
-/// The image's whole file system.
-fn archive(program: &Path) -> anyhow::Result<tempfile::NamedTempFile> {
-    let content = std::fs::read(program).with_context(|| format!("{} cannot be read", program.display()))?;
-    let file = tempfile::NamedTempFile::new().context("no temporary file can be made")?;
-    let mut archive = tar::Builder::new(file);
-    let mut header = tar::Header::new_gnu();
-    header.set_size(content.len() as u64);
-    header.set_mode(0o555);
-    archive.append_data(&mut header, PROGRAM, content.as_slice())?;
-    Ok(archive.into_inner()?)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,22 +90,5 @@ mod tests {
         assert_eq!(repository, "oke-conformance/metadata-service");
         assert_eq!(tag.len(), 12);
         assert_eq!(super::reference().unwrap(), reference);
-    }
-
-    #[test]
-    fn the_archive_holds_the_program_and_nothing_else() {
-        let program = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(program.path(), "a program").unwrap();
-        let archive = archive(program.path()).unwrap();
-        let mut archive = tar::Archive::new(std::fs::File::open(archive.path()).unwrap());
-        let entries: Vec<_> = archive
-            .entries()
-            .unwrap()
-            .map(|entry| {
-                let entry = entry.unwrap();
-                (entry.path().unwrap().into_owned(), entry.header().mode().unwrap(), entry.size())
-            })
-            .collect();
-        assert_eq!(entries, [(PathBuf::from(PROGRAM), 0o555, 9)]);
     }
 }

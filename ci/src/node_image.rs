@@ -18,9 +18,9 @@ use std::time::Instant;
 
 use anyhow::Context;
 use futures::future::try_join_all;
-use tokio::process::Command;
 use tokio::sync::Semaphore;
 
+use crate::program_image::present;
 use crate::{apt, tool};
 use cache::Cache;
 use fingerprint::Fingerprint;
@@ -119,6 +119,39 @@ pub(crate) async fn before_1_25(
     Ok((programs, key))
 }
 
+/// A policy engine that is built like the node image's parts, and is none of them.
+pub(crate) struct EngineProgram {
+    /// The program.
+    pub(crate) path: PathBuf,
+    /// Changes with it.
+    pub(crate) key: String,
+    /// Its module's source.
+    pub(crate) source: PathBuf,
+}
+
+/// Kyverno's admission controller, built from its Go module where the cache has none.
+///
+/// # Errors
+/// When there is no Go toolchain or the module cannot be had or built.
+pub(crate) async fn kyverno(progress: &dyn Fn(&str)) -> anyhow::Result<EngineProgram> {
+    let (cache, part, inputs) = (Cache::open()?, go_part::KYVERNO, engines());
+    let key = part.key(&inputs)?;
+    let made = match cache.find(part.name, &key) {
+        Some(made) => made,
+        None => {
+            let _lock = cache.lock(progress).await?;
+            part.ensure(&cache, &inputs, progress).await?
+        }
+    };
+    let source = go_part::source(&inputs, part.name, "github.com/kyverno/kyverno").await?;
+    Ok(EngineProgram { path: made.join("kyverno"), key, source })
+}
+
+/// The modules of policy engines.
+fn engines() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("engines")
+}
+
 /// The data that an image is made from.
 fn inputs() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("node-image")
@@ -132,10 +165,6 @@ fn reference() -> anyhow::Result<String> {
         .tree(&inputs())?
         .finish();
     Ok(format!("{REPOSITORY}:{KUBERNETES}-{content}"))
-}
-
-async fn present(reference: &str) -> bool {
-    tool::output(Command::new("docker").args(["image", "inspect", "--format", "{{.Id}}", reference])).await.is_ok()
 }
 
 async fn build(reference: &str, progress: &dyn Fn(&str)) -> anyhow::Result<()> {

@@ -185,6 +185,8 @@ mod tests {
             waivers: Vec::new(),
             allowances: Vec::new(),
             heat_map: Default::default(),
+            reachability: Vec::new(),
+            startup_window: None,
             requests: 0,
             scenarios: records.into_iter().map(record).collect(),
         }

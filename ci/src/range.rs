@@ -16,6 +16,7 @@
 mod bring_up;
 mod containers;
 pub(crate) mod docker;
+mod engine;
 mod fence;
 pub(crate) mod hardening;
 mod inventory;
@@ -40,6 +41,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use harness::settings::ClusterSettings;
 
+pub use engine::Engine;
 pub use sabotage::Sabotage;
 pub use steps::{Progress, Timings};
 
@@ -291,6 +293,33 @@ impl Range {
     /// When the cluster refuses.
     pub async fn restore(&self, sabotage: &Sabotage) -> Result<()> {
         sabotage.undo(&self.kubectl(), &self.names).await
+    }
+
+    /// Makes an engine, and only it, the one that keeps the Pod Security Standards.
+    ///
+    /// # Errors
+    /// When it cannot be had, the cluster refuses it, or it does not refuse in time what it must.
+    pub async fn engine(&self, engine: Engine, say: &dyn Fn(&str)) -> Result<()> {
+        let context = || format!("engine {} cannot be put in place", engine.name());
+        engine.install(&self.kubectl(), &self.names, say).await.with_context(context)
+    }
+
+    /// Takes away what the engine in place protects.
+    ///
+    /// # Errors
+    /// When the cluster refuses, or something is still refused after a while.
+    pub async fn unprotect(&self, engine: Engine) -> Result<()> {
+        let context = || format!("engine {} keeps its protection", engine.name());
+        engine.take_away(&self.kubectl()).await.with_context(context)
+    }
+
+    /// ... and gives it back.
+    ///
+    /// # Errors
+    /// When the cluster refuses, or what must be refused is not after a while.
+    pub async fn protect(&self, engine: Engine) -> Result<()> {
+        let context = || format!("engine {} does not protect again", engine.name());
+        engine.give_back(&self.kubectl(), &self.names).await.with_context(context)
     }
 
     /// What the metadata service was asked so far, a JSON object a line.

@@ -10,9 +10,17 @@ use tokio::process::Command;
 /// # Errors
 /// One sentence with the program, its exit status and the end of what it wrote to stderr.
 pub async fn output(command: &mut Command) -> anyhow::Result<Output> {
+    output_with(command, Stdio::null()).await
+}
+
+/// ... with something on its standard input.
+///
+/// # Errors
+/// As [`output`].
+pub async fn output_with(command: &mut Command, input: Stdio) -> anyhow::Result<Output> {
     let line = line(command);
     let output = command
-        .stdin(Stdio::null())
+        .stdin(input)
         .kill_on_drop(true)
         .output()
         .await

@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use ci::faults::Fault;
-use ci::range::{Lifetime, Plan, Range, Sabotage};
+use ci::range::{Engine, Lifetime, Plan, Range, Sabotage};
 use clap::{Args, Subcommand};
 
 use crate::console;
@@ -50,6 +50,20 @@ pub(crate) enum Command {
     Prove {
         /// Some of `cargo xtask range sabotages`; all where none is named
         sabotages: Vec<String>,
+        #[command(flatten)]
+        range: On,
+    },
+    /// Have one policy engine keep the Pod Security Standards, and no other
+    Engine {
+        /// Who keeps them
+        engine: Engine,
+        #[command(flatten)]
+        range: On,
+    },
+    /// Prove that the suite knows each policy engine: denied by its name with its protection, allowed without
+    Engines {
+        /// Some of the engines; all where none is named
+        engines: Vec<Engine>,
         #[command(flatten)]
         range: On,
     },
@@ -129,6 +143,16 @@ pub(crate) async fn run(command: Command) -> Result<()> {
                 named => named.iter().map(|name| Sabotage::named(name)).collect::<Result<_>>()?,
             };
             ci::prove::prove(&Range::attach(&range.name).await?, &sabotages, &|line| println!("{line}")).await
+        }
+        Command::Engine { engine, range } => {
+            let progress = console::progress();
+            Range::attach(&range.name).await?.engine(engine, &|line| progress(line)).await?;
+            println!("{}", engine.summary()?);
+            Ok(())
+        }
+        Command::Engines { engines, range } => {
+            let engines = if engines.is_empty() { Engine::ALL.to_vec() } else { engines };
+            ci::prove_engines::prove(&Range::attach(&range.name).await?, &engines, &|line| println!("{line}")).await
         }
         Command::Faults { list: true, .. } => {
             for fault in Fault::all() {

@@ -12,7 +12,7 @@ use crate::tool;
 /// Some programs of one Go module.
 #[derive(Debug)]
 pub(super) struct GoPart {
-    /// Its directory below `node-image/modules`.
+    /// Its directory below `modules`.
     pub(super) name: &'static str,
     packages: &'static [&'static str],
     tags: &'static str,
@@ -86,6 +86,10 @@ pub(super) const BEFORE_1_25: GoPart = GoPart {
               -X k8s.io/client-go/pkg/version.gitMajor=1 -X k8s.io/client-go/pkg/version.gitMinor=24",
     ..PLAIN
 };
+
+/// A policy engine that runs on the range as pods: no part of the node image, and so not among [`PARTS`], which name it.
+pub(super) const KYVERNO: GoPart =
+    GoPart { name: "kyverno", packages: &["github.com/kyverno/kyverno/cmd/kyverno"], ..PLAIN };
 
 /// # Panics
 /// When no part has that name.
@@ -186,9 +190,10 @@ mod tests {
 
     #[test]
     fn every_part_is_pinned() {
-        for part in PARTS {
+        let parts = PARTS.iter().map(|part| (part, super::super::inputs()));
+        for (part, inputs) in parts.chain([(&KYVERNO, super::super::engines())]) {
             for file in ["go.mod", "go.sum"] {
-                assert!(part.module(&super::super::inputs()).join(file).is_file(), "{} has no {file}", part.name);
+                assert!(part.module(&inputs).join(file).is_file(), "{} has no {file}", part.name);
             }
         }
     }

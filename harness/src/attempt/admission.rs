@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::attempt::api::{self, Reply};
-use crate::attempt::denial::{Denial, Reason, Warned};
+use crate::attempt::denial::{Denial, Reason, Warned, by_whom};
 use crate::cluster::persona::Persona;
 use crate::scenario::Guard;
 use crate::standard::Variant;
@@ -103,7 +103,7 @@ impl IntoFuture for Controlled {
 struct Tried {
     admitted: Vec<String>,
     unclear: Vec<String>,
-    refused: Vec<(Guard, String)>,
+    refused: Vec<Refusal>,
     slowest_ms: u64,
 }
 
@@ -144,10 +144,14 @@ impl Controlled {
         if !tried.unclear.is_empty() {
             return Err(NoVerdict::inconclusive(tried.unclear.join("; ")));
         }
-        let Some((guard, said)) = tried.refused.into_iter().next() else {
+        let by = by_whom(tried.refused.iter().map(|refusal| &refusal.by));
+        let Some(Refusal { guard, said, .. }) = tried.refused.into_iter().next() else {
             return Err(NoVerdict::inconclusive("nothing was attempted"));
         };
-        let evidence = if all == 1 { said } else { format!("{all} of {all} refused; the first: {said}") };
+        let evidence = match all {
+            1 => format!("refused by {by}: {said}"),
+            _ => format!("{all} of {all} refused by {by}; the first: {said}"),
+        };
         Ok(Verdict::denied(guard, evidence, control, tried.slowest_ms).of_attempts(all))
     }
 }
@@ -165,9 +169,9 @@ impl Tried {
             }
             Reply::Broken(why) => self.unclear.push(told(&why)),
             Reply::Refused(status) => match expected(guards, named, &status) {
-                Ok(guard) => {
+                Ok(refusal) => {
                     self.slowest_ms = self.slowest_ms.max(after_ms);
-                    self.refused.push((guard, told(&status.message)));
+                    self.refused.push(Refusal { said: told(&refusal.said), ..refusal });
                 }
                 Err(why) => self.unclear.push(told(&why)),
             },
@@ -175,8 +179,18 @@ impl Tried {
     }
 }
 
-/// The guard of a refusal, where it is one of `guards`, and where Pod Security names one of `named`.
-pub(crate) fn expected(guards: &[Guard], named: &[&str], status: &Status) -> Result<Guard, String> {
+/// A refusal by an expected guard.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    pub(crate) guard: Guard,
+    /// Who that is, by name.
+    pub(crate) by: String,
+    /// In whose words.
+    pub(crate) said: String,
+}
+
+/// A refusal, where its guard is one of `guards`, and where Pod Security names one of `named`.
+pub(crate) fn expected(guards: &[Guard], named: &[&str], status: &Status) -> Result<Refusal, String> {
     let message = &status.message;
     let Some(Denial { guard, reason }) = Denial::of_status(status) else {
         if message.contains("does not support dry run") {
@@ -190,20 +204,20 @@ pub(crate) fn expected(guards: &[Guard], named: &[&str], status: &Status) -> Res
         let expected = guards.iter().map(|guard| guard.name()).collect::<Vec<_>>().join(", ");
         return Err(format!("refused by {guard}, where {expected} should: {message}"));
     }
-    match reason {
+    match &reason {
         Reason::PodSecurity { fields, .. }
             if !named.is_empty() && !fields.iter().any(|field| named.contains(&field.name.as_str())) =>
         {
             Err(format!("refused by {guard}, but not for this: {message}"))
         }
-        _ => Ok(guard),
+        _ => Ok(Refusal { guard, by: reason.by(), said: message.clone() }),
     }
 }
 
 /// A refusal with its control made: a denial where one of `guards` said it.
 pub(crate) fn refused_by(guards: &[Guard], status: &Status, control: Control, after_ms: u64) -> Attempted {
-    let guard = expected(guards, &[], status).map_err(NoVerdict::Inconclusive)?;
-    Ok(Verdict::denied(guard, status.message.clone(), control, after_ms))
+    let Refusal { guard, said, .. } = expected(guards, &[], status).map_err(NoVerdict::Inconclusive)?;
+    Ok(Verdict::denied(guard, said, control, after_ms))
 }
 
 pub(crate) fn document(object: &impl Serialize) -> Result<Value, NoVerdict> {

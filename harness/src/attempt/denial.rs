@@ -32,7 +32,7 @@ pub use limit_range::{Edge, Limit};
 pub use network::Stopped;
 pub use pod_security::Control;
 pub use quota::Bound;
-pub use reason::Reason;
+pub use reason::{Reason, by_whom};
 pub use warning::{Warned, warned_by};
 pub use webhook::Engine;
 

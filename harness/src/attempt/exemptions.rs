@@ -4,8 +4,9 @@ use futures::stream;
 use http::Request;
 use k8s_openapi::api::core::v1::Pod;
 
-use crate::attempt::admission::{Target, expected};
+use crate::attempt::admission::{Refusal, Target, expected};
 use crate::attempt::api::{self, Reply};
+use crate::attempt::denial::by_whom;
 use crate::cluster::facts;
 use crate::env::Env;
 use crate::scenario::Guard;
@@ -65,9 +66,9 @@ impl GuardedEverywhere<'_> {
                     unclear.push(format!("{name}: no control: even the plain pod is refused: {}", status.message));
                 }
                 (Reply::Refused(status), Reply::Accepted { .. }) => match expected(guards, &[], &status) {
-                    Ok(guard) => {
+                    Ok(refusal) => {
                         slowest_ms = slowest_ms.max(after_ms);
-                        refused.push((guard, status.message.clone()));
+                        refused.push(refusal);
                     }
                     Err(why) => unclear.push(format!("{name}: {why}")),
                 },
@@ -82,13 +83,14 @@ impl GuardedEverywhere<'_> {
             return Err(NoVerdict::inconclusive(unclear.join("; ")));
         }
         let (all, known) = (refused.len(), if known.is_empty() { "none".to_owned() } else { known.join(", ") });
-        let Some((guard, said)) = refused.into_iter().next() else {
+        let by = by_whom(refused.iter().map(|refusal| &refusal.by));
+        let Some(Refusal { guard, said, .. }) = refused.into_iter().next() else {
             return Err(NoVerdict::inconclusive(format!(
                 "no namespace refuses it; exempt and allowed by the suite: {known}"
             )));
         };
         let evidence =
-            format!("{all} namespaces refuse it, the first: {said}; exempt and allowed by the suite: {known}");
+            format!("{all} namespaces refuse it, by {by}; the first: {said}; exempt and allowed by the suite: {known}");
         let control =
             Control::proved(format!("the same pod without it was admitted in each of these {all} namespaces"));
         Ok(Verdict::denied(guard, evidence, control, slowest_ms).of_attempts(all))

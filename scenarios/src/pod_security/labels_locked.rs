@@ -1,8 +1,10 @@
-//! Pod Security is kept by a label of the namespace, and policies by their bindings: whoever may change those decides what is kept.
+//! Pod Security is kept by a label of the namespace, policies by their bindings, and a policy engine's by its own objects: whoever may change
+//! those decides what is kept.
 //!
-//! Attempted: as the one who deploys in each namespace, setting its Pod Security label, and unbinding or rewriting the policies in the API server
-//! and the webhooks beside it, and below 1.25 PodSecurityPolicies. Expected: RBAC refuses each. Control: the token is accepted, each refusal names it with what it asked for,
-//! and the API server serves every one of them.
+//! Attempted: as the one who deploys in each namespace, setting its Pod Security label, unbinding or rewriting the policies in the API server
+//! and the webhooks beside it, below 1.25 PodSecurityPolicies, and, where an engine's kinds are served, doing away with its policies or making
+//! an exception to them. Expected: RBAC refuses each. Control: the token is accepted, each refusal names it with what it asked for, and the
+//! API server serves every one of them.
 use harness::attempt::ask::{Ask, Resource};
 use harness::cx::Cx;
 use harness::record::ClusterFacts;
@@ -35,16 +37,58 @@ fn asks(facts: &ClusterFacts, namespace: &str) -> Vec<Ask> {
     let there = |part: &str| facts.admission.iter().any(|known| known == part);
     let admission = |name| Resource::of("admissionregistration.k8s.io", "v1", name);
     let label = json!({ "metadata": { "labels": { "pod-security.kubernetes.io/enforce": "privileged" } } });
+    let label = Ask::patch(Resource::core("namespaces"), label).named(namespace);
     let webhooks = ["validatingwebhookconfigurations", "mutatingwebhookconfigurations"].map(admission);
     let policies = ["validatingadmissionpolicies", "validatingadmissionpolicybindings"].map(admission);
     let policies = policies.into_iter().filter(|_| there("ValidatingAdmissionPolicy"));
     let old = Resource::of("policy", "v1beta1", "podsecuritypolicies");
-    let all = webhooks.into_iter().chain(policies).chain(psp::known(facts).then_some(old));
-    let changes = all.flat_map(|kind| [Ask::delete(kind).named(NOBODY), Ask::patch(kind, json!({})).named(NOBODY)]);
-    [Ask::patch(Resource::core("namespaces"), label).named(namespace)].into_iter().chain(changes).collect()
+    let mut asks = vec![label];
+    asks.extend(webhooks.into_iter().chain(policies).chain(psp::known(facts).then_some(old)).flat_map(changes));
+    if there("Gatekeeper") {
+        asks.extend(changes(Resource::of("templates.gatekeeper.sh", "v1", "constrainttemplates")));
+    }
+    if there("Kyverno") {
+        let kyverno = |version, name| Resource::of("kyverno.io", version, name);
+        asks.extend(changes(kyverno("v1", "clusterpolicies")));
+        asks.extend(changes(kyverno("v1", "policies")).map(|ask| ask.in_namespace(namespace)));
+        // One of one's own, for one's own pods (this version since Kyverno 1.13).
+        asks.push(Ask::create(kyverno("v2", "policyexceptions"), json!({})).in_namespace(namespace));
+    }
+    asks
+}
+
+fn changes(kind: Resource) -> [Ask; 2] {
+    [Ask::delete(kind).named(NOBODY), Ask::patch(kind, json!({})).named(NOBODY)]
 }
 
 async fn attempt(cx: &Cx) -> Attempted {
     let asks = asks(cx.facts(), cx.namespace()?);
     cx.access_as_deployer(asks).await?.refused_by(&[Guard::Rbac]).while_served_and_known().await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_engine_that_is_there_is_asked_too() {
+        let told = |engines: &[&str]| {
+            let admission = engines.iter().map(ToString::to_string).collect();
+            let facts = ClusterFacts { admission, version: "v1.34.4".into(), ..ClusterFacts::default() };
+            asks(&facts, "a").iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let built_in = told(&["Pod Security Admission", "ValidatingAdmissionPolicy"]);
+        let both = told(&["Pod Security Admission", "ValidatingAdmissionPolicy", "Gatekeeper", "Kyverno"]);
+        assert_eq!(both[..built_in.len()], built_in);
+        let expected = [
+            "delete constrainttemplates",
+            "patch constrainttemplates",
+            "delete clusterpolicies",
+            "patch clusterpolicies",
+            "delete policies",
+            "patch policies",
+            "create policyexceptions",
+        ];
+        assert_eq!(both[built_in.len()..], expected);
+    }
 }

@@ -1,4 +1,5 @@
 //! What a refusal is about.
+use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::Serialize;
@@ -156,6 +157,29 @@ impl Reason {
     }
 }
 
+impl Reason {
+    /// Who refuses, by name where there may be several of the kind.
+    pub fn by(&self) -> String {
+        match self {
+            Self::AdmissionPolicy { policy, .. } => format!("policy {policy}"),
+            Self::Webhook { engine: Some(engine), .. } => engine.to_string(),
+            Self::Webhook { name, .. } => format!("webhook {name}"),
+            _ => self.guard().to_string(),
+        }
+    }
+}
+
+/// Several of them in one line: each by name, and how often where there is more than one.
+pub fn by_whom<'a>(names: impl Iterator<Item = &'a String>) -> String {
+    let mut counted: BTreeMap<&str, usize> = BTreeMap::new();
+    for name in names {
+        *counted.entry(name).or_default() += 1;
+    }
+    let several = counted.len() > 1;
+    let told = counted.iter().map(|(name, count)| if several { format!("{name} ({count})") } else { (*name).into() });
+    told.collect::<Vec<_>>().join(", ")
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -215,5 +239,20 @@ impl fmt::Display for Reason {
             Self::Kubelet { reason, message } => write!(f, "the kubelet refuses the pod: {reason}: {message}"),
             Self::Scheduler { reason } => write!(f, "no node is fit: {reason}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::one(&["Kyverno", "Kyverno"], "Kyverno")]
+    #[case::several(&["policy b", "Kyverno", "policy b"], "Kyverno (1), policy b (2)")]
+    #[case::nobody(&[], "")]
+    fn who_refused(#[case] names: &[&str], #[case] expected: &str) {
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        assert_eq!(by_whom(names.iter()), expected);
     }
 }
