@@ -17,7 +17,7 @@ use super::manifests::{data_dir, read_all};
 use super::names::Names;
 
 /// Policies are taken up once a second, webhooks when their engine has registered them.
-const JUDGES_WITHIN: Duration = Duration::from_secs(60);
+const JUDGES_WITHIN: Duration = Duration::from_secs(90);
 const AGAIN_AFTER: Duration = Duration::from_millis(300);
 
 /// Who keeps the standards.

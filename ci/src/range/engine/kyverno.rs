@@ -19,7 +19,7 @@ const RELEASE: &str = "config/install-latest-testing.yaml";
 const OF_ADMISSION: &str = "app.kubernetes.io/component: admission-controller";
 /// ... without what it runs as: the range's own Deployment is smaller, and needs no registry.
 const KINDS: [&str; 6] = ["ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "Service"];
-const READY_SECONDS: u32 = 120;
+const READY_SECONDS: u32 = 110;
 const EXEC_LIMIT: Duration = Duration::from_secs(60);
 
 /// Has Kyverno run on the range; its policies come after.
