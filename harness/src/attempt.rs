@@ -11,6 +11,7 @@ pub mod denial;
 pub mod exemptions;
 pub mod kubelet;
 pub mod node_port;
+pub mod overlay;
 pub mod quota;
 pub mod reach;
 pub mod standard;

@@ -19,5 +19,5 @@ mod nodes;
 
 scenarios! {
     network: namespaces_isolated, external_ip_refused, load_balancer_refused, node_port_refused,
-    node_ports_unreachable, kubelet_authenticated, kubelet_read_only_closed, kube_proxy_metrics_closed, ssh_closed, etcd_closed,
+    node_ports_unreachable, kubelet_authenticated, kubelet_read_only_closed, kube_proxy_metrics_closed, ssh_closed, etcd_closed, overlay_not_injectable,
 }
