@@ -16,6 +16,7 @@ pub mod kubelet;
 pub mod ladder;
 pub mod names;
 pub mod node_port;
+pub mod overlay;
 pub mod psp;
 pub mod quota;
 pub mod reach;

@@ -1,4 +1,5 @@
 //! What a scenario is handed: the cell it runs for, and the words to attempt things with.
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use futures::future::try_join_all;
@@ -15,6 +16,7 @@ use crate::attempt::exemptions::Exemptions;
 use crate::attempt::grants::{self, Grants};
 use crate::attempt::kubelet::Kubelet;
 use crate::attempt::ladder::{Ladder, Rung};
+use crate::attempt::overlay::Injection;
 use crate::attempt::psp::Policies;
 use crate::attempt::reach::{Path, Reach};
 use crate::attempt::standard::Standard;
@@ -308,10 +310,20 @@ impl Cx {
 
     /// Asks the kubelet of `probe`'s node for `paths`, from `probe` and without a credential.
     pub fn kubelet_of(&self, probe: &Arc<Probe>, paths: &'static [&'static str]) -> Kubelet {
-        let node = self.env.facts.nodes.iter().find(|node| node.name == probe.node);
-        let addresses = node.iter().flat_map(|node| &node.addresses).filter_map(|address| address.parse().ok());
         let client = self.env.personas.operator.client.clone();
-        Kubelet { client, probe: probe.clone(), addresses: addresses.collect(), paths }
+        Kubelet { client, probe: probe.clone(), addresses: self.addresses_of(&probe.node), paths }
+    }
+
+    fn addresses_of(&self, node: &str) -> Vec<IpAddr> {
+        let node = self.env.facts.nodes.iter().find(|found| found.name == node);
+        node.iter().flat_map(|node| &node.addresses).filter_map(|address| address.parse().ok()).collect()
+    }
+
+    /// Attempts to bring `victim` datagrams from `attacker` through the overlay of `victim`'s node, in the name of `posing_as`.
+    pub fn injection(&self, attacker: &Arc<Probe>, victim: &Arc<Probe>, posing_as: Option<Arc<Probe>>) -> Injection {
+        let client = self.env.personas.operator.client.clone();
+        let addresses = self.addresses_of(&victim.node);
+        Injection { client, attacker: attacker.clone(), victim: victim.clone(), posing_as, addresses }
     }
 
     /// Attempts to climb `rungs` from `from` to what `to` names.

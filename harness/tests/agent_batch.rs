@@ -144,6 +144,27 @@ fn udp_tells_an_echo_from_a_refusal_from_silence() {
 }
 
 #[test]
+fn a_datagram_arrives_byte_by_byte_and_a_refusal_is_heard() {
+    let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = receiver.local_addr().unwrap().port();
+    for agent in agent::all() {
+        let answers = agent.batch(format!(
+            "1 datagram 127.0.0.1 {port} 08000aFF 100\n2 datagram 127.0.0.1 {} 00 1000\n3 datagram 127.0.0.1 {port} 080 100\n4 datagram 127.0.0.1 {port} 0x 100\n",
+            closed_port(),
+        ));
+        assert_eq!(answers.of(1)["result"], "sent");
+        assert_eq!((&answers.of(2)["result"], &answers.of(2)["errno"]), (&json!("refused"), &json!("ECONNREFUSED")));
+        assert!(answers.took < Duration::from_millis(900), "a refusal is not waited for: {answers:?}");
+        for id in [3, 4] {
+            assert_eq!(answers.of(id)["why"], "no pairs of hexadecimal digits where they are expected");
+        }
+        let mut buffer = [0; 64];
+        let (length, _) = receiver.recv_from(&mut buffer).unwrap();
+        assert_eq!(buffer[..length], [8, 0, 10, 255]);
+    }
+}
+
+#[test]
 fn http_sends_what_it_was_told() {
     let (port, requests) = http("HTTP/1.1 204 No Content\r\n\r\n");
     for agent in agent::all() {

@@ -25,6 +25,15 @@ pub enum Verb {
         /// Port.
         port: u16,
     },
+    /// Send one datagram; whether it arrives is for its receiver to tell.
+    Datagram {
+        /// Where to.
+        to: IpAddr,
+        /// Port.
+        port: u16,
+        /// What.
+        content: Vec<u8>,
+    },
     /// One HTTP request.
     Http {
         /// Where to.
@@ -68,6 +77,9 @@ pub enum Verb {
     },
 }
 
+/// How long a datagram's sender listens for its refusal, in milliseconds.
+const REFUSED_WITHIN_MS: u32 = 300;
+
 /// The body of an answer that is kept, in bytes. Bodies are evidence of reach, never of content.
 const BODY: usize = 64;
 
@@ -86,6 +98,10 @@ impl Verb {
         match self {
             Self::Tcp { to, port } => format!("{id} tcp {to} {port} {within}"),
             Self::Udp { to, port } => format!("{id} udp {to} {port} oke-conformance-{id} {within}"),
+            Self::Datagram { to, port, content } => {
+                let hex: String = content.iter().map(|byte| format!("{byte:02x}")).collect();
+                format!("{id} datagram {to} {port} {hex} {REFUSED_WITHIN_MS}")
+            }
             Self::Http { to, port, path, headers } => {
                 format!("{id} http {to} {port} GET {path} {BODY} {within}{}", words(headers))
             }
@@ -111,6 +127,7 @@ impl fmt::Display for Verb {
         match self {
             Self::Tcp { to, port } => write!(f, "tcp {}", Socket(*to, *port)),
             Self::Udp { to, port } => write!(f, "udp {}", Socket(*to, *port)),
+            Self::Datagram { to, port, .. } => write!(f, "a datagram to {}", Socket(*to, *port)),
             Self::Http { to, port, path, .. } | Self::Digest { to, port, path, .. } => {
                 write!(f, "GET http://{}{path}", Socket(*to, *port))
             }
@@ -264,6 +281,7 @@ mod tests {
     #[rstest]
     #[case(Verb::Tcp { to: "10.0.0.1".parse().unwrap(), port: 80 }, "0 tcp 10.0.0.1 80 1500", "tcp 10.0.0.1:80")]
     #[case(Verb::Udp { to: "fd00::1".parse().unwrap(), port: 53 }, "0 udp fd00::1 53 oke-conformance-0 1500", "udp [fd00::1]:53")]
+    #[case(Verb::Datagram { to: "10.0.0.1".parse().unwrap(), port: 9, content: vec![8, 255] }, "0 datagram 10.0.0.1 9 08ff 300", "a datagram to 10.0.0.1:9")]
     #[case(
         Verb::Http { to: "10.0.0.1".parse().unwrap(), port: 80, path: "/x", headers: &["A:b c"] },
         "0 http 10.0.0.1 80 GET /x 64 1500 A:b%20c",

@@ -1,6 +1,7 @@
 //! What a line can ask for, one file for each verb.
 
 mod answer;
+mod datagram;
 mod dns;
 mod facts;
 mod http;
@@ -79,6 +80,7 @@ pub fn begin(verb: &[u8], words: Words<'_>) -> Result<Begun, Why> {
     match verb {
         b"tcp" => tcp::begin(words, now),
         b"udp" => udp::begin(words, now),
+        b"datagram" => datagram::begin(words, now),
         b"http" => http::begin(words, now),
         b"dns" => dns::begin(words, now),
         b"read" => read::begin(words),
