@@ -54,6 +54,11 @@ impl Engine {
         Ok(text.trim().to_owned())
     }
 
+    /// The namespace that it runs in, where it is no part of the API server: Pod Security Admission keeps the standards there.
+    pub(crate) fn home(self) -> Option<&'static str> {
+        (self == Self::Kyverno).then_some("kyverno")
+    }
+
     /// How its refusals begin.
     pub(crate) fn says(self) -> &'static str {
         match self {
