@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use anyhow::{Result, bail};
+use tokio::sync::Semaphore;
 
 use crate::attempt::controllers::AtWork;
 use crate::attempt::node_port::NodePort;
@@ -52,9 +53,13 @@ pub struct Env {
     pub controllers: AtWork,
     /// A port of every node, opened once.
     pub node_port: NodePort,
+    /// Who may start many pods of its own: a few at a time, or a small cluster would measure nothing but its own load.
+    pub crowds: Semaphore,
     /// How long new pods are let through, where a scenario has measured it.
     pub startup_window: OnceLock<StartupWindow>,
 }
+
+const CROWDS: usize = 2;
 
 /// The account that deploys in a namespace, where nothing else is said.
 const DEPLOYER: &str = "deployer";
@@ -151,6 +156,7 @@ impl Env {
             quota: QuotaProof::default(),
             controllers: AtWork::default(),
             node_port: NodePort::default(),
+            crowds: Semaphore::new(CROWDS),
             startup_window: OnceLock::new(),
             facts,
             hosts,

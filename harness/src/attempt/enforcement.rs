@@ -39,6 +39,7 @@ impl Guarded<'_> {
     /// Inconclusive where a path does not open again, or pods, policies or execs fail.
     pub async fn while_opening_again(self) -> Attempted {
         let Self { cx, guard } = self;
+        let _crowd = cx.env.crowds.acquire().await;
         let limit = cx.env.suite.thresholds.enforcement();
         let rounds = timed(cx, limit).await.map_err(NoVerdict::Inconclusive)?;
         if rounds.iter().any(|round| round.all_closed_ms.is_none()) {

@@ -57,6 +57,7 @@ impl Guarded<'_> {
     /// Inconclusive where a granted path stays closed, or pods, policies or execs fail.
     pub async fn while_granted(self) -> Attempted {
         let Self { grants: Grants { cx, cases, place }, guard } = self;
+        let _crowd = cx.env.crowds.acquire().await;
         let (asked, start) = (cases.len(), Instant::now());
         let limit = cx.env.suite.thresholds.enforcement();
         let queue = Mutex::new(Queue { cases: cases.into(), leaking: 0 });

@@ -64,6 +64,7 @@ impl Cx {
     /// # Errors
     /// Inconclusive where nothing is there to be let through to, a pod did not run, or a pod got nowhere at all.
     pub async fn startup_window(&self, to: IpAddr, port: u16, document: Verb, name: &str, ours: u16) -> Attempted {
+        let _crowd = self.env.crowds.acquire().await;
         let outside = self.outside_probes().await?;
         let controls: Vec<Path> =
             outside.iter().map(|probe| Path::new(probe, document.clone(), name).answering(200)).collect();

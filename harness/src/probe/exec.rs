@@ -1,5 +1,6 @@
 //! Talking to a running agent. Whatever is asked of one agent within a few milliseconds travels in one exec, so that all its
 //! denied targets share one time-out.
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -7,7 +8,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
 use kube::api::{Api, AttachParams};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 
 use crate::attempt::api::chain;
@@ -18,6 +19,9 @@ use crate::probe::here;
 const GATHER: Duration = Duration::from_millis(10);
 /// An exec that says nothing for this long after every attempt must have ended is broken.
 const EXEC_WITHIN: Duration = Duration::from_millis(TIMEOUT_MS as u64 + 10_000);
+/// Execs under way at once in one agent's pod: the runtime's own process is in the pod's memory limit until it has become the agent, and a
+/// crowd of them is killed there. Whatever is asked meanwhile travels together in the next one.
+const AT_ONCE: usize = 2;
 /// Lines of one batch: the agent's own limit is 1024.
 const LINES: usize = 512;
 /// kube's pipes default to 1 KiB, a round trip each.
@@ -40,9 +44,11 @@ impl Line {
         let (questions, mut asked) = mpsc::unbounded_channel::<Question>();
         let pods: Api<Pod> = Api::namespaced(client, namespace);
         let pod = pod.to_owned();
+        let execs = Arc::new(Semaphore::new(AT_ONCE));
         tokio::spawn(async move {
             while let Some(first) = asked.recv().await {
                 sleep(GATHER).await;
+                let Ok(permit) = execs.clone().acquire_owned().await else { break };
                 let mut lines = first.verbs.len();
                 let mut together = vec![first];
                 while lines < LINES {
