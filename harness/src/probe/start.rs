@@ -68,6 +68,7 @@ impl Probes {
             .map(|probe| ProbeFacts {
                 namespace: probe.namespace.clone(),
                 node: probe.node.clone(),
+                pod: probe.pod.clone(),
                 running_after_ms: probe.running_after_ms,
             })
             .collect();
@@ -109,7 +110,7 @@ impl Probes {
         listening: Listening,
         host_network: bool,
     ) -> Result<Probe, String> {
-        let name = format!("oke-conformance-{}-{:08x}", sandbox.run, fnv(&node.name));
+        let name = format!("oke-conformance-{}-{:08x}", sandbox.run, fnv(&format!("{namespace}/{}", node.name)));
         let what = format!("the probe in {namespace} on {}", node.name);
         let asked = Instant::now();
         self.place(sandbox, namespace, node, &name, &listening.serve(), host_network).await?;
@@ -238,7 +239,8 @@ async fn made(sandbox: &Sandbox, namespace: &str, pod: &Pod) -> Result<(), Error
     }
 }
 
-/// Node names do not fit into pod names; a short hash does. Same name, same hash, so that a pod can be found again.
+/// Node names do not fit into pod names; a short hash does. Same names, same hash, so that a pod can be found again; the namespace is in
+/// it because a pod's name is its host name, which is all that others hear of it.
 fn fnv(text: &str) -> u32 {
     text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
