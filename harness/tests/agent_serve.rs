@@ -193,7 +193,7 @@ fn a_window_tells_when_the_way_was_open_first_and_last() {
         assert!(output.status.success(), "{output:?}");
         let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         let number = |name: &str| report[name].as_u64().unwrap_or_else(|| panic!("no {name} in {report}"));
-        assert_eq!(number("span_ms"), 600);
+        assert!((600..700).contains(&number("span_ms")), "{report}");
         assert!(number("tried") >= 3 && number("let_through") == number("tried"), "{report}");
         assert!(number("first_ms") <= number("last_ms") && number("last_ms") <= 600, "{report}");
         assert!(number("control_open") >= 3, "{report}");
