@@ -36,6 +36,7 @@ async fn on(range: &Range, tell: &dyn Fn(&str)) -> Result<()> {
         ("bad input and leftovers", "range_bad_input"),
         ("the least role", "least_privilege"),
         ("the recorded answers", "denial_corpus"),
+        ("the metadata service's log", "metadata_claims"),
     ] {
         let mut command = cargo(&format!("test --quiet --package ci --test {test} -- --ignored --test-threads=1"));
         command.env("OKE_CONFORMANCE_RANGE", range.name());

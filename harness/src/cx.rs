@@ -335,14 +335,18 @@ impl Cx {
     /// on the node's own network. The latter runs only where the suite allows what would hurt.
     ///
     /// # Errors
-    /// Inconclusive where neither gets through, or the second may not be tried.
+    /// Inconclusive where neither gets through, or the second may not be tried; not applicable where that leaves pods without IPv6.
     pub async fn witness(&self, node: &NodeFacts, verb: Verb) -> Result<Arc<Probe>, NoVerdict> {
         let outside = self.outside_probe(node).await?;
-        let stopped = match self.tried(&outside, &verb).await? {
-            answer if answer.touch() == Touch::Reached => return Ok(outside),
-            answer => format!("no control: {verb} from {outside}, which no policy selects: {answer}"),
-        };
+        let answer = self.tried(&outside, &verb).await?;
+        if answer.touch() == Touch::Reached {
+            return Ok(outside);
+        }
+        let stopped = format!("no control: {verb} from {outside}, which no policy selects: {answer}");
         if self.env.suite.impact < Impact::Intrusive {
+            if verb.is_ipv6() && answer.errno.as_deref() == Some("ENETUNREACH") {
+                return Err(NoVerdict::not_applicable(format!("pods have no way to IPv6 addresses here: {stopped}")));
+            }
             return Err(NoVerdict::inconclusive(format!(
                 "{stopped}; only a pod on the node's own network could show that it is there, and this suite stops short of such a pod"
             )));

@@ -172,6 +172,9 @@ pub struct ProbeFacts {
     pub namespace: String,
     /// Its node.
     pub node: String,
+    /// Its pod's name, which is the host name that it tells to whom it asks.
+    #[serde(default)]
+    pub pod: String,
     /// From the request that makes its pod to the pod running, in milliseconds.
     pub running_after_ms: u64,
 }

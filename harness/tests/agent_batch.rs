@@ -143,6 +143,52 @@ fn udp_tells_an_echo_from_a_refusal_from_silence() {
     }
 }
 
+/// A DER element of less than 64 KiB.
+fn der(tag: u8, content: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(content.len()).unwrap().to_be_bytes();
+    [&[tag, 0x82], &length[..], content].concat()
+}
+
+fn pem(der: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for piece in der.chunks(3) {
+        let bits = piece.iter().fold(0_u32, |bits, byte| bits << 8 | u32::from(*byte)) << (8 * (3 - piece.len()));
+        let digits = (0..=piece.len()).map(|n| char::from(DIGITS[(bits >> (18 - 6 * n)) as usize & 63]));
+        text.extend(digits.chain(std::iter::repeat_n('=', 3 - piece.len())));
+        if text.len() % 65 == 64 {
+            text.push('\n');
+        }
+    }
+    format!("-----BEGIN A-----\n{text}\n-----END A-----\n")
+}
+
+#[test]
+fn a_digest_tells_a_pair_of_key_and_certificate_and_nothing_of_them() {
+    // Both have a sign byte before the modulus, as every RSA key has.
+    let modulus = [&[0][..], &[0xab; 128]].concat();
+    let numbers = |first: &[u8]| [der(2, first), der(2, &modulus), der(2, &[1, 0, 1])].concat();
+    let key = der(0x30, &numbers(&[0]));
+    let wrapped = der(0x30, &[der(2, &[0]), der(0x30, &[]), der(4, &key)].concat());
+    let public = der(0x30, &[der(2, &modulus), der(2, &[1, 0, 1])].concat());
+    let public = der(0x30, &[der(0x30, &[6, 1, 42]), der(3, &[&[0], &public[..]].concat())].concat());
+    let certificate = der(0x30, &[der(0x30, &[der(2, &[7; 20]), public].concat()), der(3, &[0; 129])].concat());
+    let served = |body: &str| http(format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())).0;
+    let ports = [served(&pem(&key)), served(&pem(&wrapped)), served(&pem(&certificate)), served("abc")];
+    for agent in agent::all() {
+        let lines = ports.map(|port| format!("{port} http 127.0.0.1 {port} GET / digest 2000\n"));
+        let answers = agent.batch(lines.concat());
+        let [key, wrapped, certificate, text] = ports.map(|port| answers.of(port.into()));
+        assert_eq!(key["modulus"].as_str().map(str::len), Some(64), "{key}");
+        assert_eq!((&wrapped["modulus"], &certificate["modulus"]), (&key["modulus"], &key["modulus"]));
+        assert_ne!(key["sha256"], certificate["sha256"]);
+        assert_eq!(key["body"], Value::Null);
+        // FIPS 180-4, "abc".
+        assert_eq!(text["sha256"], "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+        assert_eq!((&text["modulus"], &text["bytes"], &text["status"]), (&Value::Null, &json!(3), &json!(200)));
+    }
+}
+
 #[test]
 fn a_datagram_arrives_byte_by_byte_and_a_refusal_is_heard() {
     let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
@@ -167,19 +213,25 @@ fn a_datagram_arrives_byte_by_byte_and_a_refusal_is_heard() {
 #[test]
 fn http_sends_what_it_was_told() {
     let (port, requests) = http("HTTP/1.1 204 No Content\r\n\r\n");
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    let host = host.trim();
     for agent in agent::all() {
         agent.batch(format!(
             "1 http 127.0.0.1 {port} GET /opc/v2/?a=b%20c 9 2000 Authorization:Bearer%20Ora%25cle A:%2x:y\n"
         ));
         assert_eq!(
             requests.recv().unwrap(),
-            "GET /opc/v2/?a=b%20c HTTP/1.1\r\nAuthorization: Bearer Ora%cle\r\nA: %2x:y\r\nHost: 127.0.0.1\r\n\
-             User-Agent: oke-conformance\r\nConnection: close\r\n\r\n"
+            format!(
+                "GET /opc/v2/?a=b%20c HTTP/1.1\r\nAuthorization: Bearer Ora%cle\r\nA: %2x:y\r\nHost: 127.0.0.1\r\n\
+                 User-Agent: oke-conformance {host}\r\nConnection: close\r\n\r\n"
+            )
         );
         agent.batch(format!("1 http 127.0.0.1 {port} PUT / 9 2000 host:other\n"));
         assert_eq!(
             requests.recv().unwrap(),
-            "PUT / HTTP/1.1\r\nhost: other\r\nContent-Length: 0\r\nUser-Agent: oke-conformance\r\nConnection: close\r\n\r\n"
+            format!(
+                "PUT / HTTP/1.1\r\nhost: other\r\nContent-Length: 0\r\nUser-Agent: oke-conformance {host}\r\nConnection: close\r\n\r\n"
+            )
         );
     }
     let listener = TcpListener::bind("[::1]:0").unwrap();

@@ -1,4 +1,4 @@
-//! Taking the metadata service's address on the loopback interface.
+//! Taking the metadata service's addresses.
 use std::net::IpAddr;
 
 use anyhow::{Context, bail};
@@ -7,7 +7,11 @@ use rtnetlink::packet_route::address::AddressHeaderFlags;
 /// The loopback interface's index: the kernel gives it to `lo` in every network namespace.
 const LOOPBACK_INDEX: u32 = 1;
 
-/// Adds each address to `lo` unless it is a loopback address, which is there already.
+/// Where the kernel says what index the container's network interface has.
+const INTERFACE: &str = "/sys/class/net/eth0/ifindex";
+
+/// Adds each address unless it is a loopback address, which is there already: IPv4 ones to `lo`, to which others have a route through this
+/// container; IPv6 ones to its network interface, for neighbours ask for them, and one answers only for what is there.
 ///
 /// # Errors
 /// When an address cannot be added (without `CAP_NET_ADMIN`, or IPv6 where it is switched off), and outside a container:
@@ -23,12 +27,17 @@ pub async fn take(addresses: &[IpAddr]) -> anyhow::Result<()> {
     let (connection, handle, _) = rtnetlink::new_connection().context("cannot reach the kernel's routing socket")?;
     tokio::spawn(connection);
     for address in addresses {
-        let (prefix, needs) = if address.is_ipv4() { (32, "NET_ADMIN") } else { (128, "NET_ADMIN, and IPv6 on lo") };
+        let (index, prefix, needs) = if address.is_ipv4() {
+            (LOOPBACK_INDEX, 32, "NET_ADMIN")
+        } else {
+            let index = std::fs::read_to_string(INTERFACE).with_context(|| format!("{INTERFACE} cannot be read"))?;
+            (index.trim().parse().context("eth0 has no index")?, 128, "NET_ADMIN, and IPv6 switched on")
+        };
         // `replace`: an address that is there already is as good.
-        let mut request = handle.address().add(LOOPBACK_INDEX, *address, prefix).replace();
+        let mut request = handle.address().add(index, *address, prefix).replace();
         // Without it, an IPv6 address cannot be listened on until the kernel has made sure that nobody else has it.
         request.message_mut().header.flags |= AddressHeaderFlags::Nodad;
-        request.execute().await.with_context(|| format!("cannot add {address} to lo (it takes {needs})"))?;
+        request.execute().await.with_context(|| format!("cannot add {address} (it takes {needs})"))?;
     }
     Ok(())
 }

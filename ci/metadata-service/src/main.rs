@@ -22,7 +22,7 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// OCI's instance metadata service, for a range without a cloud around it
 #[derive(Debug, Parser)]
 struct Flags {
-    /// Where to answer; added to lo unless it is a loopback address. Repeat it for IPv6 (OCI's is fd00:c1::a9fe:a9fe)
+    /// Where to answer; taken unless it is a loopback address. Repeat it for IPv6 (OCI's is fd00:c1::a9fe:a9fe)
     #[arg(long, default_value = "169.254.169.254")]
     address: Vec<IpAddr>,
     /// The port. Repeat it to answer on each at every address

@@ -79,9 +79,18 @@ pub(crate) async fn start_metadata(image: &str, names: &Names, labels: &[(String
     let addresses = fence::LINK_LOCAL.iter().map(|address| format!("--address={address}"));
     let ports = fence::LINK_LOCAL_PORTS.iter().map(|port| format!("--port={port}"));
     let request = request(image_of(image), &name, names, labels)
-        .with_cmd(addresses.chain(ports).chain(["--legacy-endpoints-disabled".to_owned()]))
+        .with_cmd(
+            addresses
+                .chain([format!("--address={}", fence::METADATA_IPV6)])
+                .chain(ports)
+                .chain(["--legacy-endpoints-disabled".to_owned()]),
+        )
         .with_cap_add("NET_ADMIN")
-        .with_host_config_modifier(within_the_range);
+        .with_host_config_modifier(|host| {
+            within_the_range(host);
+            // Docker switches it off where its network has none.
+            host.sysctls = Some([("net.ipv6.conf.all.disable_ipv6".to_owned(), "0".to_owned())].into());
+        });
     start(request, &name).await
 }
 

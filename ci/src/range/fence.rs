@@ -1,6 +1,6 @@
 //! What keeps a range's traffic inside the range, leads to its metadata service, and keeps the outside away from the nodes.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -17,6 +17,9 @@ pub(crate) const LINK_LOCAL: [Ipv4Addr; 4] = [
     Ipv4Addr::new(169, 254, 2, 2),
     Ipv4Addr::new(169, 254, 0, 3),
 ];
+
+/// The metadata service's IPv6 address (OCI's SDKs: instance principals' signers). The nodes reach it; pods have no IPv6.
+pub(crate) const METADATA_IPV6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xc1, 0, 0, 0, 0, 0xa9fe, 0xa9fe);
 
 /// The ports that it answers on at each of them: HTTP, and iSCSI's as far as accepting a connection goes.
 pub(crate) const LINK_LOCAL_PORTS: [u16; 2] = [80, 3260];
@@ -35,7 +38,11 @@ fn script(metadata: Ipv4Addr, outside: Ipv4Addr) -> String {
     format!(
         "set -e
 ip route replace unreachable 169.254.0.0/16
-{routes}while ip route del default 2>/dev/null; do :; done
+{routes}sysctl -q -w net.ipv6.conf.all.accept_ra=0 net.ipv6.conf.default.accept_ra=0 net.ipv6.conf.eth0.accept_ra=0
+sysctl -q -w net.ipv6.conf.all.disable_ipv6=0 net.ipv6.conf.default.disable_ipv6=0
+ip -6 route replace unreachable fd00:c1::/64
+ip -6 route replace {METADATA_IPV6}/128 dev eth0
+while ip route del default 2>/dev/null; do :; done
 ip route replace {SERVICE_SUBNET} dev eth0
 for protocol in tcp udp; do
   iptables -w -t raw -A PREROUTING -s {outside} -p $protocol --dport 30000:32767 -j DROP

@@ -128,7 +128,7 @@ impl Fixture {
             async move {
                 let mut labels = env.sandbox.labels();
                 labels.insert(POD.into(), pod.into());
-                let plain = Outfit::plain(&env.sandbox, node);
+                let plain = Outfit::plain(&env.sandbox, namespace, node);
                 let own = Outfit {
                     name: pod.into(),
                     labels: labels.clone(),

@@ -87,6 +87,16 @@ const BODY: usize = 64;
 const TEXT: usize = 16 * 1024;
 
 impl Verb {
+    /// Whether it goes to an IPv6 address.
+    pub(crate) fn is_ipv6(&self) -> bool {
+        match self {
+            Self::Tcp { to, .. } | Self::Udp { to, .. } | Self::Http { to, .. } | Self::Digest { to, .. } => {
+                to.is_ipv6()
+            }
+            _ => false,
+        }
+    }
+
     /// As the agent reads it.
     pub fn line(&self, id: usize) -> String {
         self.line_within(id, Duration::from_millis(TIMEOUT_MS.into()))

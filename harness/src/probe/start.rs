@@ -52,9 +52,9 @@ pub struct Outfit<'a> {
 
 impl Outfit<'_> {
     /// Nothing special, and it listens nowhere.
-    pub(crate) fn plain(sandbox: &Sandbox, node: &NodeFacts) -> Self {
+    pub(crate) fn plain(sandbox: &Sandbox, namespace: &str, node: &NodeFacts) -> Self {
         Self {
-            name: format!("oke-conformance-{}-{:08x}", sandbox.run, fnv(&node.name)),
+            name: format!("oke-conformance-{}-{:08x}", sandbox.run, fnv(&format!("{namespace}/{}", node.name))),
             labels: sandbox.labels(),
             args: Listening { tcp: &[], udp: &[] }.serve(),
             named: &[],
@@ -97,6 +97,7 @@ impl Probes {
             .map(|probe| ProbeFacts {
                 namespace: probe.namespace.clone(),
                 node: probe.node.clone(),
+                pod: probe.pod.clone(),
                 running_after_ms: probe.running_after_ms,
             })
             .collect();
@@ -109,7 +110,7 @@ impl Probes {
     /// # Errors
     /// Why it does not run; the same for everybody who asks.
     pub async fn get(&self, sandbox: &Sandbox, namespace: &str, node: &NodeFacts) -> Result<Arc<Probe>, String> {
-        let outfit = Outfit { args: self.listening.serve(), ..Outfit::plain(sandbox, node) };
+        let outfit = Outfit { args: self.listening.serve(), ..Outfit::plain(sandbox, namespace, node) };
         self.get_as(sandbox, namespace, node, outfit).await
     }
 
@@ -119,7 +120,7 @@ impl Probes {
     /// As [`Probes::get`].
     pub async fn on_host(&self, sandbox: &Sandbox, node: &NodeFacts) -> Result<Arc<Probe>, String> {
         let namespace = sandbox.on_host().await?;
-        let outfit = Outfit { host_network: true, ..Outfit::plain(sandbox, node) };
+        let outfit = Outfit { host_network: true, ..Outfit::plain(sandbox, namespace, node) };
         self.get_as(sandbox, namespace, node, outfit).await
     }
 
@@ -274,7 +275,8 @@ async fn made(sandbox: &Sandbox, namespace: &str, pod: &Pod) -> Result<(), Error
     }
 }
 
-/// Node names do not fit into pod names; a short hash does. Same name, same hash, so that a pod can be found again.
+/// Node names do not fit into pod names; a short hash does. Same names, same hash, so that a pod can be found again; the namespace is in
+/// it because a pod's name is its host name, which is all that others hear of it.
 fn fnv(text: &str) -> u32 {
     text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }

@@ -96,7 +96,10 @@ fn request(address: IpAddr, method: &[u8], path: &[u8], headers: Words<'_>) -> R
     if !matches!(method, b"GET" | b"HEAD") {
         request.extend_from_slice(b"Content-Length: 0\r\n");
     }
-    request.extend_from_slice(b"User-Agent: oke-conformance\r\nConnection: close\r\n\r\n");
+    // A server's log then tells which probe it was, where addresses on the way are rewritten.
+    request.extend_from_slice(b"User-Agent: oke-conformance ");
+    request.extend_from_slice(rustix::system::uname().nodename().to_bytes());
+    request.extend_from_slice(b"\r\nConnection: close\r\n\r\n");
     Ok(request)
 }
 
