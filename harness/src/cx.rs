@@ -1,5 +1,5 @@
 //! What a scenario is handed: the cell it runs for, and the words to attempt things with.
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use futures::future::try_join_all;
@@ -70,6 +70,19 @@ impl Cx {
     /// What the cluster is.
     pub fn facts(&self) -> &ClusterFacts {
         &self.env.facts
+    }
+
+    /// Endpoints outside the cluster that its users name.
+    ///
+    /// # Errors
+    /// Not applicable where they name none.
+    pub fn endpoints_outside(&self) -> Result<&[SocketAddr], NoVerdict> {
+        match self.env.outside.as_slice() {
+            [] => Err(NoVerdict::not_applicable(
+                "no endpoint outside the cluster is known: name one in conformance.toml, as `outside = [\"ADDRESS:PORT\"]`",
+            )),
+            endpoints => Ok(endpoints),
+        }
     }
 
     /// One node of each pool that can host a probe.

@@ -1,5 +1,6 @@
 //! What all scenarios of a run share.
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::OnceLock;
 
 use anyhow::{Result, bail};
@@ -41,6 +42,8 @@ pub struct Env {
     pub sandbox: Sandbox,
     /// The agents.
     pub probes: Probes,
+    /// Endpoints outside the cluster.
+    pub outside: Vec<SocketAddr>,
     /// The service account that deploys in each namespace that has one of this name.
     pub deployer: String,
     /// Which scenarios run, and what is good enough.
@@ -150,6 +153,7 @@ impl Env {
             discovery,
             inventory,
             traffic,
+            outside: settings.outside.clone(),
             deployer: settings.deployer.clone().unwrap_or_else(|| DEPLOYER.into()),
             suite,
             waivers: Waivers::default(),

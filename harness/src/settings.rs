@@ -1,5 +1,6 @@
 //! `conformance.toml`: what a cluster is called here, and what of it is in scope.
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -27,6 +28,9 @@ pub struct ClusterSettings {
     pub deployer: Option<String>,
     /// The image that probes are started from, by digest; found on the nodes where it is left out.
     pub agent_image: Option<String>,
+    /// Endpoints outside the cluster that pods must not reach unless they are granted to, as `ADDRESS:PORT`; something must listen there.
+    #[serde(default)]
+    pub outside: Vec<SocketAddr>,
     /// By scenario, what may be found all the same on this cluster, beside what the suite allows.
     #[serde(default)]
     pub allow: BTreeMap<String, Vec<String>>,
@@ -76,7 +80,7 @@ mod tests {
     #[rstest]
     #[case::typo(
         "[cluster.prod]\n\nnamespace = []\n",
-        "line 3: unknown field `namespace`, expected one of `context`, `kubeconfig`, `suite`, `namespaces`, `deployer`, `agent-image`, `allow`"
+        "line 3: unknown field `namespace`, expected one of `context`, `kubeconfig`, `suite`, `namespaces`, `deployer`, `agent-image`, `outside`, `allow`"
     )]
     #[case::wrong_table("[clusters.prod]\n", "line 1: unknown field `clusters`, expected `cluster`")]
     #[case::wrong_type(

@@ -20,6 +20,6 @@ mod policy_cases;
 
 scenarios! {
     network: policy_enforced, grants_hold, namespaces_isolated, default_deny_everywhere, new_pod_covered, label_change_covered,
-    enforcement_latency, external_ip_refused, load_balancer_refused, node_port_refused, node_ports_unreachable, kubelet_authenticated,
+    enforcement_latency, egress_bounded, dns_still_works, external_ip_refused, load_balancer_refused, node_port_refused, node_ports_unreachable, kubelet_authenticated,
     kubelet_read_only_closed, kube_proxy_metrics_closed, ssh_closed, etcd_closed, overlay_not_injectable,
 }

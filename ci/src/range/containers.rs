@@ -76,7 +76,7 @@ pub(crate) async fn start_node(
 /// When Docker cannot create or start it.
 pub(crate) async fn start_metadata(image: &str, names: &Names, labels: &[(String, String)]) -> Result<()> {
     let name = names.metadata();
-    let addresses = fence::LINK_LOCAL.iter().map(|address| format!("--address={address}"));
+    let addresses = fence::LINK_LOCAL.iter().chain([&fence::OUTSIDE]).map(|address| format!("--address={address}"));
     let ports = fence::LINK_LOCAL_PORTS.iter().map(|port| format!("--port={port}"));
     let request = request(image_of(image), &name, names, labels)
         .with_cmd(

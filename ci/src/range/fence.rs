@@ -18,6 +18,9 @@ pub(crate) const LINK_LOCAL: [Ipv4Addr; 4] = [
     Ipv4Addr::new(169, 254, 0, 3),
 ];
 
+/// What stands for everything outside the cluster: an address that is nobody's (RFC 5737), on the same container's loopback.
+pub(crate) const OUTSIDE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+
 /// The metadata service's IPv6 address (OCI's SDKs: instance principals' signers). The nodes reach it; pods have no IPv6.
 pub(crate) const METADATA_IPV6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xc1, 0, 0, 0, 0, 0xa9fe, 0xa9fe);
 
@@ -33,8 +36,8 @@ pub(crate) const LINK_LOCAL_PORTS: [u16; 2] = [80, 3260];
 /// Last what a worker subnet's security list does where nobody opens it: what comes from outside, which is this machine, gets to no node
 /// port. Before all of kube-proxy's rules, for those rewrite where it goes.
 fn script(metadata: Ipv4Addr, outside: Ipv4Addr) -> String {
-    let routes: String =
-        LINK_LOCAL.iter().map(|address| format!("ip route replace {address}/32 via {metadata}\n")).collect();
+    let there = LINK_LOCAL.iter().chain([&OUTSIDE]);
+    let routes: String = there.map(|address| format!("ip route replace {address}/32 via {metadata}\n")).collect();
     format!(
         "set -e
 ip route replace unreachable 169.254.0.0/16
