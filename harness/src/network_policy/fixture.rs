@@ -137,7 +137,7 @@ impl Fixture {
                     ..plain
                 };
                 let probe = env.probes.start(&env.sandbox, namespace, node, own).await?;
-                let session = Session::open(client, namespace, pod).await?;
+                let session = Session::open(&Api::namespaced(client, namespace), pod).await?;
                 let seen = PolicyPod { namespace: namespace.clone(), labels, address: probe.address };
                 Ok::<_, String>((format!("{short}/{pod} on {}", probe.node), seen, session))
             }

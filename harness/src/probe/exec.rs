@@ -6,26 +6,21 @@ use std::time::Duration;
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
-use kube::api::{Api, AttachParams};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use kube::api::Api;
 use tokio::sync::{Semaphore, mpsc, oneshot};
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
-use crate::attempt::api::chain;
-use crate::probe::batch::{self, Answer, TIMEOUT_MS, Verb};
+use crate::probe::batch::{Answer, TIMEOUT_MS, Verb};
 use crate::probe::here;
+use crate::probe::session::Session;
 
 /// How long a first question waits for company.
 const GATHER: Duration = Duration::from_millis(10);
-/// An exec that says nothing for this long after every attempt must have ended is broken.
-const EXEC_WITHIN: Duration = Duration::from_millis(TIMEOUT_MS as u64 + 10_000);
 /// Execs under way at once in one agent's pod: the runtime's own process is in the pod's memory limit until it has become the agent, and a
 /// crowd of them is killed there. Whatever is asked meanwhile travels together in the next one.
 const AT_ONCE: usize = 2;
 /// Lines of one batch: the agent's own limit is 1024.
 const LINES: usize = 512;
-/// kube's pipes default to 1 KiB, a round trip each.
-const PIPE: usize = 64 * 1024;
 
 struct Question {
     verbs: Vec<Verb>,
@@ -57,7 +52,10 @@ impl Line {
                     together.push(next);
                 }
                 let (pods, pod) = (pods.clone(), pod.clone());
-                tokio::spawn(async move { answer(&pods, &pod, together).await });
+                tokio::spawn(async move {
+                    answer(&pods, &pod, together).await;
+                    drop(permit);
+                });
             }
         });
         Self { questions }
@@ -99,49 +97,15 @@ impl Line {
 }
 
 async fn answer(pods: &Api<Pod>, pod: &str, questions: Vec<Question>) {
-    let verbs: Vec<&Verb> = questions.iter().flat_map(|question| &question.verbs).collect();
-    let asked = verbs.len();
-    let input: String = verbs.iter().enumerate().map(|(id, verb)| verb.line(id) + "\n").collect::<String>() + "\n";
-    let answers = match timeout(EXEC_WITHIN, exec(pods, pod, input)).await {
-        Ok(output) => output.and_then(|output| batch::answers(&output, asked)),
-        Err(_) => Err(format!("no end of the exec within {} s", EXEC_WITHIN.as_secs())),
+    let verbs = questions.iter().flat_map(|question| &question.verbs);
+    let answers = match Session::open(pods, pod).await {
+        Ok(mut session) => session.ask(verbs, Duration::from_millis(TIMEOUT_MS.into())).await,
+        Err(why) => Err(why),
     };
-    let mut answers = answers.map(Vec::into_iter).map_err(|why| format!("the exec into {pod} broke: {why}"));
+    let mut answers = answers.map(Vec::into_iter);
     for Question { verbs, reply } in questions {
         let share = answers.as_mut().map(|all| all.by_ref().take(verbs.len()).collect()).map_err(|why| why.clone());
         // A scenario that has gone away since does not wait for its answer.
         let _ = reply.send(share);
-    }
-}
-
-async fn exec(pods: &Api<Pod>, pod: &str, input: String) -> Result<String, String> {
-    let params = AttachParams::default().stdin(true).max_stdin_buf_size(PIPE).max_stdout_buf_size(PIPE);
-    let mut process = pods.exec(pod, ["/agent/agent", "batch"], &params).await.map_err(|error| chain(&error))?;
-    let pipes = (process.stdin(), process.stdout(), process.stderr(), process.take_status());
-    let (Some(mut stdin), Some(mut stdout), Some(mut stderr), Some(status)) = pipes else {
-        return Err("the exec came without its streams".into());
-    };
-    let (mut output, mut complaint) = (Vec::new(), Vec::new());
-    // The streams are read while the status is awaited: an unread pipe would hold the agent back.
-    let (wrote, read, _, status) = tokio::join!(
-        async {
-            stdin.write_all(input.as_bytes()).await?;
-            stdin.flush().await
-        },
-        stdout.read_to_end(&mut output),
-        stderr.read_to_end(&mut complaint),
-        status,
-    );
-    wrote.map_err(|error| format!("cannot write to the agent: {error}"))?;
-    read.map_err(|error| format!("cannot read from the agent: {error}"))?;
-    match status {
-        Some(status) if status.status.as_deref() == Some("Success") => {
-            Ok(String::from_utf8_lossy(&output).into_owned())
-        }
-        Some(status) => {
-            let complaint = String::from_utf8_lossy(&complaint);
-            Err([status.message.as_deref().unwrap_or("no reason given"), complaint.trim()].join(" ").trim().to_owned())
-        }
-        None => Err("the stream ended without a status".into()),
     }
 }

@@ -1,9 +1,11 @@
-//! A lasting exec: one batch after the other, for whoever looks at the same paths until they are as they must be. Starting a process in a
-//! container costs a node far more than the packets that the process sends.
+//! An exec that lasts until it is dropped: one batch after the other. Whoever looks at the same paths until they are as they must be pays for
+//! one process in the container, which costs a node far more than the packets that it sends.
+//!
+//! The agent waits for the next batch after the last answer, and that is what makes an answer complete: output that a process leaves behind
+//! when it ends may be lost on its way through the runtime, the kubelet and the API server.
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
-use kube::Client;
 use kube::api::{Api, AttachParams, AttachedProcess};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::time::timeout;
@@ -13,6 +15,7 @@ use crate::probe::batch::{self, Answer, Verb};
 
 /// What an answer may take beyond the attempts themselves: longer, and the exec is broken.
 const SLACK: Duration = Duration::from_secs(10);
+/// kube's pipes default to 1 KiB, a round trip each.
 const PIPE: usize = 64 * 1024;
 
 /// An exec that is kept, in one agent's pod.
@@ -29,10 +32,9 @@ impl Session {
     ///
     /// # Errors
     /// A sentence where the exec does not start.
-    pub async fn open(client: Client, namespace: &str, pod: &str) -> Result<Self, String> {
+    pub async fn open(pods: &Api<Pod>, pod: &str) -> Result<Self, String> {
         let params =
             AttachParams::default().stdin(true).stderr(false).max_stdin_buf_size(PIPE).max_stdout_buf_size(PIPE);
-        let pods: Api<Pod> = Api::namespaced(client, namespace);
         let started = timeout(SLACK, pods.exec(pod, ["/agent/agent", "session"], &params)).await;
         let broke = |why: String| format!("the exec into {pod} broke: {why}");
         let mut process = match started {
@@ -50,16 +52,21 @@ impl Session {
     ///
     /// # Errors
     /// A sentence where the exec broke: nothing was proved then, and nothing more can be asked.
-    pub async fn ask(&mut self, verbs: &[Verb], within: Duration) -> Result<Vec<Answer>, String> {
+    pub async fn ask<'a>(
+        &mut self,
+        verbs: impl IntoIterator<Item = &'a Verb>,
+        within: Duration,
+    ) -> Result<Vec<Answer>, String> {
+        let lines = verbs.into_iter().enumerate().map(|(id, verb)| verb.line_within(id, within) + "\n");
+        let lines: Vec<String> = lines.collect();
         let limit = within + SLACK;
-        let answered = timeout(limit, self.exchange(verbs, within)).await;
+        let answered = timeout(limit, self.exchange(&lines)).await;
         let answers = answered.unwrap_or_else(|_| Err(format!("no answer within {} s", limit.as_secs())));
         answers.map_err(|why| format!("the exec into {} broke: {why}", self.pod))
     }
 
-    async fn exchange(&mut self, verbs: &[Verb], within: Duration) -> Result<Vec<Answer>, String> {
-        let lines = verbs.iter().enumerate().map(|(id, verb)| verb.line_within(id, within) + "\n");
-        let input: String = lines.chain(["\n".to_owned()]).collect();
+    async fn exchange(&mut self, lines: &[String]) -> Result<Vec<Answer>, String> {
+        let input = lines.concat() + "\n";
         let unwritten = |error: std::io::Error| format!("cannot write to the agent: {error}");
         self.stdin.write_all(input.as_bytes()).await.map_err(unwritten)?;
         self.stdin.flush().await.map_err(unwritten)?;
@@ -69,7 +76,7 @@ impl Session {
             let read = self.stdout.read_line(&mut output).await;
             match read.map_err(|error| format!("cannot read from the agent: {error}"))? {
                 0 => return Err(self.end().await),
-                _ if output[start..].starts_with("{\"done\"") => return batch::answers(&output, verbs.len()),
+                _ if output[start..].starts_with("{\"done\"") => return batch::answers(&output, lines.len()),
                 _ => {}
             }
         }
