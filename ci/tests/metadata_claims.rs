@@ -39,7 +39,7 @@ fn log() -> Vec<Value> {
 
 fn run() -> Run {
     let suite = Suite::new().kubeconfig(&live::kubeconfig());
-    let arguments = ["--report-dir", "reports", "--cluster", &live::context(), "metadata/"];
+    let arguments = ["--suite", "oke", "--report-dir", "reports", "--cluster", &live::context(), "metadata/"];
     let ended = suite.start(&arguments).end(Duration::from_secs(180));
     assert_eq!(ended.code, Some(0), "{}{}", ended.stdout, ended.stderr);
     serde_json::from_slice(&std::fs::read(suite.folder().join("reports/run.json")).unwrap()).unwrap()

@@ -98,7 +98,7 @@ fn height(rungs: &[Rung], answers: &[Option<&Answer>]) -> String {
     let standing = standing(rungs, answers);
     let highest = rungs.iter().zip(&standing).rfind(|(_, climbed)| **climbed).map(|(rung, _)| rung.name);
     let each = rungs.iter().zip(&standing).zip(answers).map(|((rung, climbed), answer)| {
-        let answer = answer.map_or_else(|| "no answer".into(), |answer| told(answer));
+        let answer = answer.map_or_else(|| "no answer".into(), told);
         format!("{}: {} ({answer})", rung.name, if *climbed { "yes" } else { "no" })
     });
     let each: Vec<String> = each.collect();

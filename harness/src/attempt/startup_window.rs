@@ -14,7 +14,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::attempt::reach::{Path, proved, walk};
 use crate::cx::Cx;
-use crate::probe::batch::Verb;
+use crate::probe::batch::{Touch, Verb};
 use crate::probe::start::Outfit;
 use crate::record::{NodeFacts, Spread, StartupWindow};
 use crate::sandbox::{RUN, told};
@@ -72,7 +72,8 @@ impl Cx {
     /// slowest pod against the suite's threshold decides.
     ///
     /// # Errors
-    /// Inconclusive where nothing is there to be let through to, a pod did not run, or a pod got nowhere at all.
+    /// Inconclusive where nothing is there to be let through to, a pod did not run, or a pod got nowhere at all; not applicable where no pod is
+    /// let through, policy or not.
     pub async fn startup_window(&self, to: IpAddr, port: u16, document: Verb, name: &str, ours: u16) -> Attempted {
         let _crowd = self.env.crowds.acquire().await;
         let outside = self.outside_probes().await?;
@@ -81,7 +82,17 @@ impl Cx {
         if controls.is_empty() {
             return Err(NoVerdict::inconclusive("no node can host a probe"));
         }
-        proved(&controls, walk(&controls).await)?;
+        let listeners =
+            outside.iter().map(|probe| Path::new(probe, Verb::Tcp { to: probe.address, port: ours }, "itself"));
+        let listeners: Vec<Path> = listeners.collect();
+        let (there, alive) = tokio::join!(walk(&controls), walk(&listeners));
+        proved(&listeners, alive)?;
+        if there.iter().all(|answer| answer.as_ref().is_ok_and(|answer| answer.touch() == Touch::Stopped)) {
+            return Err(NoVerdict::not_applicable(format!(
+                "not even pods that no policy selects get to {name}: what stops them need not hear of a pod first"
+            )));
+        }
+        proved(&controls, there)?;
         let namespace = self.covered_namespace().await?;
         let threshold_ms = self.env.suite.thresholds.startup_window_ms;
         let span_ms = threshold_ms + BEYOND_MS;
