@@ -13,7 +13,7 @@ use crate::probe::Probe;
 use crate::probe::batch::{Answer, Touch};
 
 /// Milliseconds for the whole of a conversation; the agent hangs up then.
-pub const WITHIN_MS: u32 = 5000;
+pub const WITHIN_MS: u32 = 10_000;
 /// An exec that has not said by then how connecting went is broken.
 const TOLD_WITHIN: Duration = Duration::from_millis(WITHIN_MS as u64 + 10_000);
 const PIPE: usize = 64 * 1024;
