@@ -87,7 +87,7 @@ impl Cx {
         let listeners: Vec<Path> = listeners.collect();
         let (there, alive) = tokio::join!(walk(&controls), walk(&listeners));
         proved(&listeners, alive)?;
-        if there.iter().all(|answer| answer.as_ref().is_ok_and(|answer| answer.touch() == Touch::Stopped)) {
+        if there.iter().all(|answer| answer.as_ref().is_ok_and(|answer| answer.own.touch() == Touch::Stopped)) {
             return Err(NoVerdict::not_applicable(format!(
                 "not even pods that no policy selects get to {name}: what stops them need not hear of a pod first"
             )));
