@@ -10,8 +10,11 @@ use tokio::process::Command;
 use crate::check::workspace;
 use crate::old_api_server::proved;
 use crate::range::{Range, Sabotage};
+use crate::suite_program::sparing;
 
 /// Commits each of `sabotages` on `range`, runs the whole suite and undoes it; `tell` hears of each as it is proved.
+///
+/// Scenarios with crowds of pods are asked where they must fail, and on the whole range before and afterwards.
 ///
 /// That a sabotage is undone shows in the next one's run, in which nothing else may fail, and after the last in a run of its own.
 ///
@@ -24,7 +27,7 @@ pub async fn prove(range: &Range, sabotages: &[Sabotage], tell: &dyn Fn(&str)) -
     for sabotage in sabotages {
         let start = Instant::now();
         range.sabotage(sabotage).await?;
-        let broken = suite(range).await;
+        let broken = suite_with(range, &sparing(|id| sabotage.flips.contains(id))).await;
         range.restore(sabotage).await?;
         let found = failures_here(&broken?, &elsewhere);
         match judge(&sabotage.flips, &sabotage.shows, &found) {

@@ -26,3 +26,31 @@ pub fn built() -> Result<PathBuf> {
     });
     program.context("cargo names no program for the suite")
 }
+
+/// Scenarios that start crowds of pods of their own, half a minute each: asked at the beginning and the end of a proof, and in between only
+/// where they must answer.
+pub const CROWDED: [&str; 6] = [
+    "metadata/startup-window",
+    "network/enforcement-latency",
+    "network/grants-hold",
+    "network/label-change-covered",
+    "network/new-pod-covered",
+    "network/policy-enforced",
+];
+
+/// The options that leave those out for which `asked` does not hold.
+pub fn sparing(asked: impl Fn(&str) -> bool) -> Vec<&'static str> {
+    CROWDED.into_iter().filter(|id| !asked(id)).flat_map(|id| ["--skip", id]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_spared_is_there() {
+        let known: Vec<String> = scenarios::all().into_iter().map(|entry| entry.id).collect();
+        assert!(CROWDED.iter().all(|id| known.iter().any(|known| known == id)));
+        assert_eq!(sparing(|id| id.starts_with("network/")), ["--skip", "metadata/startup-window"]);
+    }
+}

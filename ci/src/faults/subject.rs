@@ -38,6 +38,7 @@ pub(super) async fn run(program: &Path, kubeconfig: &str, folder: &Path) -> Resu
     let mut child = Command::new(program)
         .args(["--cluster", CONTEXT, "--suite", "oke", "--report-dir"])
         .arg(folder)
+        .args(crate::suite_program::sparing(|_| false))
         .current_dir(home.path())
         .env_clear()
         .env("HOME", home.path())

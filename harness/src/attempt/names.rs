@@ -2,6 +2,7 @@
 //!
 //! Here the forbidden thing is the cut. [`Guard::Intact`] is the word for its absence, and the control shows that a cut would have been
 //! noticed: the same question to an address where no name server is stays without an answer.
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use tokio::time::sleep;
@@ -51,9 +52,10 @@ impl Cx {
     pub async fn names_resolve(&self, probe: &Arc<Probe>, names: &[Name]) -> Attempted {
         let domain = domain(probe).await?;
         let mut verbs: Vec<Verb> = names.iter().map(|name| name.verb(&domain)).collect();
-        // Agents listen on no such port.
+        // An agent sends back what it gets there, which is no answer to a question.
+        let port = self.env.probes.echoing();
         let nowhere = names.iter().map(|name| match name.verb(&domain) {
-            Verb::Dns { name, .. } => Verb::Dns { name, server: Some(probe.address) },
+            Verb::Dns { name, .. } => Verb::Dns { name, server: Some(SocketAddr::new(probe.address, port)) },
             verb => verb,
         });
         verbs.extend(nowhere);

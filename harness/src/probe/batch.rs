@@ -1,6 +1,6 @@
 //! What is asked of the agent and what it answers: lines in, JSON lines out (see `harness/agent`).
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -61,7 +61,7 @@ pub enum Verb {
         /// The name, without a search list.
         name: String,
         /// Which server; the pod's own where none is named.
-        server: Option<IpAddr>,
+        server: Option<SocketAddr>,
     },
     /// Quote a file.
     Read {
@@ -118,7 +118,9 @@ impl Verb {
             Self::Digest { to, port, path, headers } => {
                 format!("{id} http {to} {port} GET {path} digest {within}{}", words(headers))
             }
-            Self::Dns { name, server: Some(server) } => format!("{id} dns {name} a {server} {within}"),
+            Self::Dns { name, server: Some(server) } => {
+                format!("{id} dns {name} a {}#{} {within}", server.ip(), server.port())
+            }
             Self::Dns { name, server: None } => format!("{id} dns {name} a - {within}"),
             Self::Read { path } => format!("{id} read {path} {TEXT}"),
             Self::Facts => format!("{id} facts"),
@@ -303,7 +305,7 @@ mod tests {
         "GET http://10.0.0.1:80/x"
     )]
     #[case(Verb::Dns { name: "a.b".into(), server: None }, "0 dns a.b a - 1500", "dns a.b")]
-    #[case(Verb::Dns { name: "a.b".into(), server: "10.0.0.1".parse().ok() }, "0 dns a.b a 10.0.0.1 1500", "dns a.b at 10.0.0.1")]
+    #[case(Verb::Dns { name: "a.b".into(), server: "10.0.0.1:53".parse().ok() }, "0 dns a.b a 10.0.0.1#53 1500", "dns a.b at 10.0.0.1:53")]
     #[case(Verb::Kernel { act: "chroot" }, "0 kernel chroot", "chroot")]
     #[case(Verb::Facts, "0 facts", "facts")]
     #[case(Verb::Read { path: "/proc/1/status" }, "0 read /proc/1/status 16384", "read /proc/1/status")]

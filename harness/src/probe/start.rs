@@ -89,6 +89,11 @@ impl Probes {
         self.image.as_ref().map_err(Clone::clone)
     }
 
+    /// A UDP port of every agent, where it sends back what it gets.
+    pub fn echoing(&self) -> u16 {
+        self.listening.udp.first().copied().unwrap_or_default()
+    }
+
     /// The agents that run, by namespace and node.
     pub fn running(&self) -> Vec<ProbeFacts> {
         let started = self.started.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
