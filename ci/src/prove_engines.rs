@@ -135,7 +135,8 @@ fn judge(run: &Run, cell: impl Fn(&Record, &Cell) -> std::result::Result<(), Str
     let mut wrong = Vec::new();
     for record in &run.scenarios {
         let applies = record.cells.iter().any(|cell| !matches!(cell.outcome, Outcome::NotApplicable { .. }));
-        ensure!(applies, "{} applies nowhere", record.id);
+        // Others may have ended with an older Kubernetes.
+        ensure!(applies || !ids().contains(&record.id), "{} applies nowhere", record.id);
         for found in &record.cells {
             if let Err(why) = cell(record, found) {
                 wrong.push(format!("{} in {} is {why}", record.id, found.name));

@@ -27,7 +27,7 @@ pub fn built() -> Result<PathBuf> {
     program.context("cargo names no program for the suite")
 }
 
-/// Scenarios that start crowds of pods of their own, half a minute each: asked at the beginning and the end of a proof, and in between only
+/// Scenarios that start crowds of pods of their own, half a minute each: asked by every plain run, and in a proof only
 /// where they must answer.
 pub const CROWDED: [&str; 6] = [
     "metadata/startup-window",
