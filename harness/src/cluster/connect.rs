@@ -100,8 +100,9 @@ pub async fn connect(target: &Target) -> Result<Connection> {
                 "the API server {server} does not accept the credential of context {context} in {place} (401): it has expired or was revoked; get a new one, then run again"
             )
         }
-        // Below 1.28 it is not served: authenticated all the same, and named where that is how the question is refused.
-        Err(Error::Api(status)) if status.code == 404 || named(&status).is_some() => {
+        // Below 1.28 it is not served: authenticated all the same, and named where that is how the question is refused. A web page is no answer
+        // of an API server.
+        Err(Error::Api(status)) if status.code == 404 && !status.message.contains('<') || named(&status).is_some() => {
             let user = named(&status).unwrap_or_else(|| format!("the user of context {context}"));
             Ok(Connection { server: server.to_string(), client, anonymous, user, traffic })
         }
