@@ -126,7 +126,10 @@ fn a_credential_that_may_only_read() {
     for record in record(&suite).scenarios {
         // Looking takes no more than reading does.
         let looks = record.impact == Impact::Observe;
-        let as_it_must = if looks {
+        // What ended with an older Kubernetes needs no look.
+        let as_it_must = if matches!(record.outcome, Outcome::NotApplicable { .. }) {
+            record.id.starts_with("pod_security/psp-")
+        } else if looks {
             matches!(record.outcome, Outcome::Denied { .. })
         } else {
             matches!(record.outcome, Outcome::Inconclusive { .. })
@@ -157,7 +160,8 @@ fn a_plan_names_the_rights_that_are_missing_and_makes_nothing() {
 #[ignore = "needs a range; .ci/run sets OKE_CONFORMANCE_RANGE"]
 fn a_run_sends_no_more_requests_and_starts_no_more_probes_than_its_plan_says() {
     let suite = suite();
-    let plan = start(&suite, &["--suite", "oke", "--plan"]).end(A_RUN).stdout;
+    let sparing = ci::suite_program::sparing(|_| false);
+    let plan = start(&suite, &[&["--suite", "oke", "--plan"], sparing.as_slice()].concat()).end(A_RUN).stdout;
     let number = |before: &str| {
         let (_, rest) = plan.split_once(before).unwrap_or_else(|| panic!("{plan}"));
         rest.split(' ').next().unwrap().parse::<u64>().unwrap()
@@ -216,7 +220,8 @@ fn an_api_server_that_goes_half_way(#[case] go: fn(&Proxy)) {
 
     let run = record(&suite);
     let listed = suite.run(&["--list"]).stdout.lines().filter(|line| line.ends_with(": test")).count();
-    assert_eq!(run.scenarios.len(), listed, "a scenario is missing from the record");
+    let spared = ci::suite_program::CROWDED.len();
+    assert_eq!(run.scenarios.len(), listed - spared, "a scenario is missing from the record");
     assert!(run.totals().inconclusive > 0, "{}", ended.stdout);
     for record in &run.scenarios {
         let judged_in_time = record.started_ms + record.elapsed_ms <= gone_ms;

@@ -118,8 +118,10 @@ impl Plan {
                 attempts,
             })
             .collect();
-        // One in each namespace in scope on each pool, and as many in the run's own.
-        let probes = if entries.iter().any(makes) { (env.facts.namespaces.len() + 1) * env.hosts.len() } else { 0 };
+        // One in each namespace in scope on each pool, as many in the run's own, and on the nodes' own network where that is allowed.
+        let hurts = |entry: &Entry| makes(entry) && entry.scenario.impact == Impact::Intrusive;
+        let own = 1 + usize::from(entries.iter().any(hurts));
+        let probes = if entries.iter().any(makes) { (env.facts.namespaces.len() + own) * env.hosts.len() } else { 0 };
         let of_cells = entries
             .iter()
             .zip(&scenarios)

@@ -25,6 +25,8 @@ pub struct Path {
     pub verb: Verb,
     /// What is there, for the reader: `tenant-b's listener`, `the metadata service`.
     pub to: String,
+    /// The probe that listens there, where it is one.
+    pub listener: Option<Arc<Probe>>,
     /// A control that must be answered with this HTTP status, where being answered is not enough.
     pub status: Option<u16>,
     /// A control that this will do for as well, where it is closed.
@@ -34,7 +36,18 @@ pub struct Path {
 impl Path {
     /// A path from `from`, tried with `verb`, to what `to` names.
     pub fn new(from: &Arc<Probe>, verb: Verb, to: impl Into<String>) -> Self {
-        Self { from: from.clone(), verb, to: to.into(), status: None, instead: None }
+        Self { from: from.clone(), verb, to: to.into(), listener: None, status: None, instead: None }
+    }
+
+    /// A path from `from`, tried with `verb`, to another probe.
+    pub fn between(from: &Arc<Probe>, verb: Verb, listener: &Arc<Probe>) -> Self {
+        Self { listener: Some(listener.clone()), ..Self::new(from, verb, listener.to_string()) }
+    }
+
+    /// How long both its ends have run: as long as enforcement has had to cover them.
+    fn age(&self) -> Duration {
+        let ends = [Some(&self.from), self.listener.as_ref()];
+        ends.into_iter().flatten().map(|probe| probe.running_since.elapsed()).min().unwrap_or_default()
     }
 
     /// As a control, only this status will do.
@@ -137,7 +150,7 @@ impl Closed {
             let (tried, open) = tokio::join!(walk(&attempts), walk(&controls));
             let tried = Tried::of(&attempts, tried);
             if !tried.reached.is_empty() {
-                if attempts.iter().any(|path| path.from.running_since.elapsed() < enforcement) {
+                if attempts.iter().any(|path| path.age() < enforcement) {
                     let_through.get_or_insert(told(&tried));
                     sleep(AGAIN_AFTER).await;
                     continue;

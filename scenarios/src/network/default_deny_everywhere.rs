@@ -39,8 +39,8 @@ async fn attempt(cx: &Cx) -> Attempted {
     let (mut attempts, mut controls) = (Vec::new(), Vec::new());
     for verb in [tcp, udp] {
         for open in &outside {
-            attempts.push(Path::new(&inside, verb(open), format!("{open}")));
-            attempts.push(Path::new(open, verb(&inside), format!("{inside}")));
+            attempts.push(Path::between(&inside, verb(open), open));
+            attempts.push(Path::between(open, verb(&inside), &inside));
             controls.push(Path::new(&neighbour, verb(open), format!("{open}")));
         }
         controls.push(Path::new(&inside, verb(&inside), "itself"));

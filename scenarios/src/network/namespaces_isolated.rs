@@ -37,7 +37,7 @@ async fn attempt(cx: &Cx) -> Attempted {
     let (mut attempts, mut controls) = (Vec::new(), Vec::new());
     for (target, open) in targets.iter().zip(&open) {
         for verb in [tcp, udp] {
-            attempts.push(Path::new(&attacker, verb(target), format!("{target}")));
+            attempts.push(Path::between(&attacker, verb(target), target));
             controls.push(Path::new(target, verb(target), "itself"));
             controls.push(Path::new(&neighbour, verb(open), format!("{open}")));
         }
