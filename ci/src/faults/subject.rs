@@ -33,6 +33,10 @@ pub(super) async fn run(program: &Path, kubeconfig: &str, folder: &Path) -> Resu
     let home = tempfile::Builder::new().prefix("oke-conformance-faults-").tempdir()?;
     let path = home.path().join("kubeconfig");
     fs::write(&path, kubeconfig)?;
+    // What is known of every range, under the name that the run gives it.
+    let settings =
+        include_str!("../../range/conformance.toml").replace("[cluster.range", &format!("[cluster.{CONTEXT}"));
+    fs::write(home.path().join("conformance.toml"), settings)?;
     let output = |name: &str| fs::File::create(folder.join(name)).with_context(context).map(Stdio::from);
     let start = Instant::now();
     let mut child = Command::new(program)
