@@ -103,7 +103,6 @@ const ALL: [Fault; 19] = [
         Blow::MetadataLost,
     ),
     blow("node-frozen", "a worker stops dead at the first exec", Blow::NodeFrozen),
-    blow("cni-stopped", "the network plug-in's agent is gone before the run", Blow::NetworkStopped),
     Fault {
         name: "node-frozen-delayed",
         summary: "a worker stops dead, and every answer comes late besides",
@@ -111,6 +110,8 @@ const ALL: [Fault; 19] = [
         from: From::Begun,
         blow: Some(Blow::NodeFrozen),
     },
+    // The last: a plug-in that comes back writes anew what a sabotage had taken from it.
+    blow("cni-stopped", "the network plug-in's agent is gone before the run", Blow::NetworkStopped),
 ];
 
 impl Fault {
