@@ -11,7 +11,7 @@ const LOOPBACK_INDEX: u32 = 1;
 const INTERFACE: &str = "/sys/class/net/eth0/ifindex";
 
 /// Adds each address unless it is a loopback address, which is there already: IPv4 ones to `lo`, to which others have a route through this
-/// container; IPv6 ones to its network interface, for neighbours ask for them, and one answers only for what is there.
+/// container; IPv6 ones to its network interface where it has one, for neighbours ask for them, and one answers only for what is there.
 ///
 /// # Errors
 /// When an address cannot be added (without `CAP_NET_ADMIN`, or IPv6 where it is switched off), and outside a container:
@@ -30,8 +30,7 @@ pub async fn take(addresses: &[IpAddr]) -> anyhow::Result<()> {
         let (index, prefix, needs) = if address.is_ipv4() {
             (LOOPBACK_INDEX, 32, "NET_ADMIN")
         } else {
-            let index = std::fs::read_to_string(INTERFACE).with_context(|| format!("{INTERFACE} cannot be read"))?;
-            (index.trim().parse().context("eth0 has no index")?, 128, "NET_ADMIN, and IPv6 switched on")
+            (network_interface()?.unwrap_or(LOOPBACK_INDEX), 128, "NET_ADMIN, and IPv6 switched on")
         };
         // `replace`: an address that is there already is as good.
         let mut request = handle.address().add(index, *address, prefix).replace();
@@ -40,4 +39,13 @@ pub async fn take(addresses: &[IpAddr]) -> anyhow::Result<()> {
         request.execute().await.with_context(|| format!("cannot add {address} (it takes {needs})"))?;
     }
     Ok(())
+}
+
+/// The index of the container's network interface; none in a container without a network, which has no neighbours to ask.
+fn network_interface() -> anyhow::Result<Option<u32>> {
+    match std::fs::read_to_string(INTERFACE) {
+        Ok(index) => Ok(Some(index.trim().parse().context("eth0 has no index")?)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error).with_context(|| format!("{INTERFACE} cannot be read")),
+    }
 }
