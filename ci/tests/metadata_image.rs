@@ -38,7 +38,7 @@ async fn the_image_takes_the_address_and_ends_when_asked() {
     let _removed = Removed(&unentitled);
     assert_eq!(docker(&["wait", &unentitled]), "1");
     let said = docker(&["logs", &unentitled]);
-    assert!(said.contains("cannot add 169.254.169.254 to lo (it takes NET_ADMIN)"), "{said}");
+    assert!(said.contains("cannot add 169.254.169.254 (it takes NET_ADMIN)"), "{said}");
 }
 
 struct Removed<'container>(&'container str);
