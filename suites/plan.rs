@@ -21,13 +21,12 @@ pub fn lines(plan: &Plan, env: &Env, suite: &str) -> Vec<String> {
         lines.extend(attempts.iter().map(|attempt| format!("    {attempt}")));
     }
     lines.push(String::new());
-    lines.push(match (plan.cannot_sweep(), plan.probes) {
-        (Some(why), _) => format!("it would make no object: {why}"),
-        (None, 0) => "it would make no object".to_owned(),
-        (None, probes) => {
-            format!(
-                "it would make up to {probes} probe pods, two namespaces and a priority class, and take them away again"
-            )
+    lines.push(match (plan.cannot_sweep(), plan.probes, plan.pods) {
+        (Some(why), _, _) => format!("it would make no object: {why}"),
+        (None, 0, _) => "it would make no object".to_owned(),
+        (None, probes, pods) => {
+            let own = if pods > 0 { format!(", {pods} pods of single scenarios' own") } else { String::new() };
+            format!("it would make up to {probes} probe pods{own}, namespaces for them and a priority class, and take them away again")
         }
     });
     lines

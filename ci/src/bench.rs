@@ -1,6 +1,7 @@
 //! How long things take here: numbers to be printed and compared, never asserted.
 
 mod namespaces;
+mod network;
 
 use std::time::{Duration, Instant};
 
@@ -24,6 +25,7 @@ pub async fn bench(progress: Progress) -> Result<()> {
     let up = range.timings().whole;
     let measured = runs(&range).await;
     let curve = namespaces::curve(&range).await;
+    let network = network::figures(&range).await;
     let start = Instant::now();
     range.down().await?;
     let down = start.elapsed();
@@ -46,7 +48,7 @@ pub async fn bench(progress: Progress) -> Result<()> {
     row("command, sweep included", "ms", |measured| vec![measured.command.as_millis() as u64]);
     row("probe running after", "ms", |measured| measured.probes_ms.clone());
     row("peak memory of the suite", "KiB", |measured| vec![measured.peak_memory_kib]);
-    curve
+    curve.and(network)
 }
 
 struct Measured {

@@ -29,7 +29,10 @@ pub async fn prove(range: &Range, sabotages: &[Sabotage], tell: &dyn Fn(&str)) -
         range.sabotage(sabotage).await?;
         let broken = suite_with(range, &sparing(|id| sabotage.flips.contains(id))).await;
         range.restore(sabotage).await?;
-        let found = failures_here(&broken?, &elsewhere);
+        let mut found = failures_here(&broken?, &elsewhere);
+        if sabotage.blind.is_some() {
+            found.retain(|id, outcome| sabotage.flips.contains(id) || !outcome.starts_with("inconclusive"));
+        }
         match judge(&sabotage.flips, &sabotage.shows, &found) {
             Ok(()) => tell(&format!(
                 "{:<24} fails {} and nothing else ({:.1} s)",
@@ -190,6 +193,8 @@ mod tests {
             heat_map: Default::default(),
             reachability: Vec::new(),
             startup_window: None,
+            enforcement: None,
+            pods: 0,
             requests: 0,
             scenarios: records.into_iter().map(record).collect(),
         }

@@ -9,6 +9,7 @@ use tokio::sync::Semaphore;
 use crate::attempt::controllers::AtWork;
 use crate::attempt::node_port::NodePort;
 use crate::attempt::quota::QuotaProof;
+use crate::attempt::service_path::ServicePaths;
 use crate::cluster::connect::Connection;
 use crate::cluster::discovery::Discovery;
 use crate::cluster::inventory::Inventory;
@@ -18,7 +19,7 @@ use crate::cluster::{facts, plugins};
 use crate::glob;
 use crate::probe::pod::Listening;
 use crate::probe::start::{AgentImage, Probes};
-use crate::record::{ClusterFacts, NodeFacts, StartupWindow, minor};
+use crate::record::{ClusterFacts, EnforcementLatency, NodeFacts, StartupWindow, minor};
 use crate::sandbox::{Sandbox, told};
 use crate::settings::ClusterSettings;
 use crate::suite::Suite;
@@ -56,10 +57,14 @@ pub struct Env {
     pub controllers: AtWork,
     /// A port of every node, opened once.
     pub node_port: NodePort,
+    /// Services that lead to probes, made once.
+    pub service_paths: ServicePaths,
     /// Who may start many pods of its own: a few at a time, or a small cluster would measure nothing but its own load.
     pub crowds: Semaphore,
     /// How long new pods are let through, where a scenario has measured it.
     pub startup_window: OnceLock<StartupWindow>,
+    /// How soon a policy bites, where a scenario has measured it.
+    pub enforcement: OnceLock<EnforcementLatency>,
 }
 
 const CROWDS: usize = 2;
@@ -160,8 +165,10 @@ impl Env {
             quota: QuotaProof::default(),
             controllers: AtWork::default(),
             node_port: NodePort::default(),
+            service_paths: ServicePaths::default(),
             crowds: Semaphore::new(CROWDS),
             startup_window: OnceLock::new(),
+            enforcement: OnceLock::new(),
             facts,
             hosts,
         })

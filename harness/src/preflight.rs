@@ -42,8 +42,10 @@ pub struct Plan {
     pub missing: Vec<Right>,
     /// The scenarios, in the catalogue's order.
     pub scenarios: Vec<Planned>,
-    /// Probes that would run at the most.
+    /// Probes that would run at the most, shared by all scenarios.
     pub probes: usize,
+    /// Pods that scenarios would start for themselves besides, over the whole run.
+    pub pods: usize,
     /// Requests that would be sent to the API server at the most, the sweep's apart.
     pub requests: usize,
 }
@@ -126,8 +128,9 @@ impl Plan {
             .iter()
             .zip(&scenarios)
             .map(|(entry, planned)| (planned.attempts.len() + (entry.scenario.controls)(&env.facts)) * planned.cells);
-        let requests = of_cells.sum::<usize>() + probes * OF_A_PROBE + wanted.len() + OF_A_RUN;
-        Ok(Self { missing, scenarios, probes, requests })
+        let pods = entries.iter().map(|entry| entry.scenario.pods).sum();
+        let requests = of_cells.sum::<usize>() + (probes + pods) * OF_A_PROBE + wanted.len() + OF_A_RUN;
+        Ok(Self { missing, scenarios, probes, pods, requests })
     }
 
     /// Why the run must not make anything, where it could not take it away again.

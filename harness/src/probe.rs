@@ -2,6 +2,7 @@
 pub mod agent;
 pub mod asked;
 pub mod batch;
+pub mod dialled;
 pub mod exec;
 pub mod here;
 pub mod https;

@@ -190,6 +190,17 @@ pub struct StartupWindow {
     pub threshold_ms: u64,
 }
 
+/// How soon policies bite, from the API server's word that it has them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnforcementLatency {
+    /// Until the first path that a policy forbids is closed.
+    pub first: Spread,
+    /// Until the last one is.
+    pub all: Spread,
+    /// From a policy's deletion to all of them being open again.
+    pub open: Spread,
+}
+
 /// A spread of durations in milliseconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Spread {
@@ -299,6 +310,12 @@ pub struct Run {
     /// How long new pods were let through before a policy covered them; none where that was not measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub startup_window: Option<StartupWindow>,
+    /// How soon a policy bites; none where that was not measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub enforcement: Option<EnforcementLatency>,
+    /// Pods that the run started, the shared probes among them.
+    #[serde(default)]
+    pub pods: usize,
     /// Requests that the run sent to the API server until its last verdict, over all identities.
     #[serde(default)]
     pub requests: u64,

@@ -106,6 +106,18 @@ pub const SERVICES: &[Right] = &[core("create", "services")];
 /// A Service of the run's own that opens a port of the nodes.
 pub const NODE_PORT: &[Right] = &[core("create", "services")];
 
+/// Services of the run's own that lead to probes in other namespaces.
+pub const SERVICE_PATHS: &[Right] =
+    &[core("create", "services"), of("create", "discovery.k8s.io", "endpointslices"), core("create", "namespaces")];
+
+/// Webhooks that ask for the run's own dry runs alone, and what takes them away again.
+pub const WEBHOOKS: &[Right] = &[
+    core("create", "configmaps"),
+    of("create", "admissionregistration.k8s.io", "validatingwebhookconfigurations"),
+    of("list", "admissionregistration.k8s.io", "validatingwebhookconfigurations"),
+    of("deletecollection", "admissionregistration.k8s.io", "validatingwebhookconfigurations"),
+];
+
 /// Looking through PodSecurityPolicies, below 1.25.
 pub const POD_SECURITY_POLICIES: &[Right] = &[of("list", "policy", "podsecuritypolicies")];
 

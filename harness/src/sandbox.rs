@@ -11,6 +11,7 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use http::Request;
+use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::api::scheduling::v1::PriorityClass;
 use k8s_openapi::jiff::{SignedDuration, Timestamp};
@@ -50,6 +51,7 @@ pub struct Sandbox {
     priority: OnceCell<String>,
     begun: AtomicBool,
     controllers: AtomicBool,
+    webhooks: AtomicBool,
     closed: AtomicBool,
     refusal: OnceLock<String>,
 }
@@ -73,6 +75,7 @@ impl Sandbox {
             priority: OnceCell::new(),
             begun: AtomicBool::new(false),
             controllers: AtomicBool::new(false),
+            webhooks: AtomicBool::new(false),
             closed: AtomicBool::new(false),
             refusal: OnceLock::new(),
         }
@@ -192,9 +195,21 @@ impl Sandbox {
         self.make_with(Api::namespaced(self.client.clone(), namespace), object).await
     }
 
+    /// Makes webhooks, which must ask for nobody's requests but the run's own.
+    ///
+    /// # Errors
+    /// The API server's own words.
+    pub(crate) async fn make_webhooks(&self, webhooks: &ValidatingWebhookConfiguration) -> Result<(), Error> {
+        self.open().map_err(|why| Error::Service(why.into()))?;
+        self.webhooks.store(true, Ordering::SeqCst);
+        self.make_with(Api::all(self.client.clone()), webhooks).await.map(drop)
+    }
+
     /// Adds what every object of a run carries.
     pub(crate) fn labelled(&self, mut object: Value) -> Value {
-        object["metadata"]["labels"] = json!(self.labels());
+        for (key, value) in self.labels() {
+            object["metadata"]["labels"][key] = value.into();
+        }
         object["metadata"]["annotations"] = json!(self.annotations);
         object
     }
@@ -271,7 +286,11 @@ impl Sandbox {
         if !self.begun.load(Ordering::SeqCst) {
             return Ok(());
         }
-        sweep::sweep(&self.client, &self.run, self.controllers.load(Ordering::SeqCst)).await
+        let made = sweep::Made {
+            controllers: self.controllers.load(Ordering::SeqCst),
+            webhooks: self.webhooks.load(Ordering::SeqCst),
+        };
+        sweep::sweep(&self.client, &self.run, made).await
     }
 }
 

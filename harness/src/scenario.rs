@@ -43,6 +43,8 @@ pub struct Scenario {
     pub attempts: fn(&ClusterFacts) -> Vec<String>,
     /// Requests to the API server that a cell makes besides one an attempt: its controls, its identities.
     pub controls: fn(&ClusterFacts) -> usize,
+    /// Pods that it starts for itself, besides the probes that all scenarios share.
+    pub pods: usize,
     /// The attempt itself.
     pub run: Attempt,
 }
@@ -226,6 +228,7 @@ pub(crate) mod sample {
             needs,
             attempts: |_| vec!["nothing".into()],
             controls: |_| 1,
+            pods: 0,
             run: |_| Box::pin(async { Err(NoVerdict::inconclusive("never run")) }),
         }
     }

@@ -2,6 +2,8 @@
 
 mod agent;
 
+use agent::CLOSED_PORT;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::{Command, Stdio};
@@ -10,11 +12,6 @@ use std::thread;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-
-/// A port that nothing listens on.
-fn closed_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
 
 /// A listener that no further connection gets through to, as if packets were dropped. Lives as long as the sockets do.
 fn blackhole() -> (u16, TcpListener, Vec<TcpStream>) {
@@ -65,7 +62,7 @@ fn tcp_tells_open_from_refused_from_silence() {
         let answers = agent.batch(format!(
             "1 tcp 127.0.0.1 {} 1000\n2 tcp 127.0.0.1 {} 1000\n3 tcp 127.0.0.1 {silent} 400\n4 tcp ::1 {} 1000\n",
             open.local_addr().unwrap().port(),
-            closed_port(),
+            CLOSED_PORT,
             open6.local_addr().unwrap().port(),
         ));
         assert_eq!(answers.of(1)["result"], "open");
@@ -130,7 +127,7 @@ fn udp_tells_an_echo_from_a_refusal_from_silence() {
     for agent in agent::all() {
         let answers = agent.batch(format!(
             "1 udp 127.0.0.1 {echo_port} nonce 400\n2 udp 127.0.0.1 {} nonce 400\n3 udp 127.0.0.1 {silent_port} nonce 400\n",
-            closed_port(),
+            CLOSED_PORT,
         ));
         assert_eq!(answers.of(1)["result"], "answered");
         assert_eq!(answers.of(2)["result"], "refused");
@@ -196,7 +193,7 @@ fn a_datagram_arrives_byte_by_byte_and_a_refusal_is_heard() {
     for agent in agent::all() {
         let answers = agent.batch(format!(
             "1 datagram 127.0.0.1 {port} 08000aFF 100\n2 datagram 127.0.0.1 {} 00 1000\n3 datagram 127.0.0.1 {port} 080 100\n4 datagram 127.0.0.1 {port} 0x 100\n",
-            closed_port(),
+            CLOSED_PORT,
         ));
         assert_eq!(answers.of(1)["result"], "sent");
         assert_eq!((&answers.of(2)["result"], &answers.of(2)["errno"]), (&json!("refused"), &json!("ECONNREFUSED")));
@@ -311,7 +308,7 @@ fn http_tells_a_silent_server_from_a_silent_network() {
     let answers = agent::native().batch(format!(
         "1 http 127.0.0.1 {mute_port} GET / 9 300\n2 http 127.0.0.1 {silent} GET / 9 300\n\
          3 http 127.0.0.1 {} GET / 9 300\n4 http 127.0.0.1 {slow_port} GET / 99 300\n",
-        closed_port()
+        CLOSED_PORT
     ));
     let told = |id| (answers.of(id)["result"].clone(), answers.of(id)["connected"].clone());
     assert_eq!(told(1), (json!("timeout"), json!(true)));
@@ -444,7 +441,7 @@ fn dns_asks_three_times_and_then_gives_up() {
     assert_eq!(answer["addresses"], json!(["10.0.0.1"]));
     assert!(answer["ms"].as_u64().unwrap() >= 400);
     assert_eq!(ask(agent::native(), name_server(|_, _| vec![]), "a")["result"], "timeout");
-    let nobody = SocketAddr::from(([127, 0, 0, 1], closed_port()));
+    let nobody = SocketAddr::from(([127, 0, 0, 1], CLOSED_PORT));
     assert_eq!(ask(agent::native(), nobody, "a")["result"], "refused");
 }
 
@@ -647,7 +644,7 @@ fn a_thousand_lines_are_one_batch() {
     let acceptor = thread::spawn(move || {
         open.incoming().take(500).for_each(|stream| stream.unwrap().write_all(b"hello").unwrap())
     });
-    let refused = closed_port();
+    let refused = CLOSED_PORT;
     let lines: String = (0..1000)
         .map(|id| {
             if id % 2 == 0 {

@@ -2,6 +2,8 @@
 
 mod agent;
 
+use agent::CLOSED_PORT;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::process::{Child, Stdio};
@@ -68,9 +70,8 @@ fn the_end_of_a_question_is_passed_on() {
 
 #[test]
 fn a_closed_port_is_told_and_ends_well() {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     for agent in agent::all() {
-        let (mut child, answer) = relay(agent, port, 1000);
+        let (mut child, answer) = relay(agent, CLOSED_PORT, 1000);
         assert_eq!((&answer["result"], &answer["errno"]), (&"refused".into(), &"ECONNREFUSED".into()));
         assert!(child.wait().unwrap().success());
     }

@@ -5,6 +5,9 @@ use k8s_openapi::api::core::v1::{Service, ServiceSpec};
 /// What the probes listen on, TCP and UDP.
 pub const PORT: u16 = 8080;
 
+/// What stands for a webhook's server (controller-runtime, pkg/webhook: `DefaultPort`).
+pub const WEBHOOK: u16 = 9443;
+
 /// Whoever keeps tenants from opening the network: a quota of none, a policy in the API server, a policy engine's webhook.
 const KEEPERS: &[Guard] = &[Quota, AdmissionPolicy, Webhook];
 
@@ -20,6 +23,6 @@ mod policy_cases;
 
 scenarios! {
     network: policy_enforced, grants_hold, namespaces_isolated, default_deny_everywhere, new_pod_covered, label_change_covered,
-    enforcement_latency, egress_bounded, dns_still_works, external_ip_refused, load_balancer_refused, node_port_refused, node_ports_unreachable, kubelet_authenticated,
+    enforcement_latency, egress_bounded, dns_still_works, cluster_still_works, webhooks_still_called, external_ip_refused, load_balancer_refused, node_port_refused, node_ports_unreachable, kubelet_authenticated,
     kubelet_read_only_closed, kube_proxy_metrics_closed, ssh_closed, etcd_closed, overlay_not_injectable,
 }

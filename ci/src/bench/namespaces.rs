@@ -22,13 +22,9 @@ const GONE_WITHIN: &str = "--timeout=180s";
 /// # Errors
 /// When a namespace cannot be made, or something but a denial is found.
 pub(super) async fn curve(range: &Range) -> Result<()> {
-    let all: Vec<String> = (0..SIZES[SIZES.len() - 1]).map(|number| format!("{PREFIX}{number:03}")).collect();
-    let manifests: Vec<Value> = all.iter().flat_map(|name| tenant(name)).collect();
-    range.kubectl().apply(&json!({ "apiVersion": "v1", "kind": "List", "items": manifests }).to_string()).await?;
+    let all = make(range, SIZES[SIZES.len() - 1], tenant).await?;
     let measured = measure(range, &all).await;
-    let delete =
-        [&["delete", "namespaces", GONE_WITHIN][..], &all.iter().map(String::as_str).collect::<Vec<_>>()].concat();
-    range.kubectl().run(&delete).await?;
+    unmake(range, &all).await?;
     println!(
         "namespaces   cells   attempts   requests        run   attempts/s   p95 of a cell's slowest   peak memory"
     );
@@ -39,6 +35,24 @@ pub(super) async fn curve(range: &Range) -> Result<()> {
         );
     }
     Ok(())
+}
+
+/// Makes `count` namespaces out of what `tenant` has for each name.
+pub(super) async fn make<const OBJECTS: usize>(
+    range: &Range,
+    count: usize,
+    tenant: fn(&str) -> [Value; OBJECTS],
+) -> Result<Vec<String>> {
+    let all: Vec<String> = (0..count).map(|number| format!("{PREFIX}{number:03}")).collect();
+    let manifests: Vec<Value> = all.iter().flat_map(|name| tenant(name)).collect();
+    range.kubectl().apply(&json!({ "apiVersion": "v1", "kind": "List", "items": manifests }).to_string()).await?;
+    Ok(all)
+}
+
+pub(super) async fn unmake(range: &Range, all: &[String]) -> Result<()> {
+    let delete =
+        [&["delete", "namespaces", GONE_WITHIN][..], &all.iter().map(String::as_str).collect::<Vec<_>>()].concat();
+    range.kubectl().run(&delete).await.map(drop)
 }
 
 struct Measured {
@@ -52,19 +66,15 @@ struct Measured {
 }
 
 async fn measure(range: &Range, all: &[String]) -> Result<Vec<Measured>> {
-    let file = workspace().join("target/conformance/bench.toml");
     let mut measured = Vec::new();
     for size in SIZES {
-        let names = all[..size].iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
-        let text = format!(
-            "purpose = \"a benchmark\"\nscenarios = [\"pod_security/*\", \"images/*\"]\nexcept = [\"pod_security/exempt-namespaces-known\"]\nimpact = \"dry-run\"\n[scope]\nnamespaces = [{names}]\n"
-        );
-        std::fs::create_dir_all(file.parent().context("no folder")?)?;
-        std::fs::write(&file, text).with_context(|| format!("{} cannot be written", file.display()))?;
-        let suite = file.canonicalize()?;
+        let suite = suite_file(
+            "scenarios = [\"pod_security/*\", \"images/*\"]\nexcept = [\"pod_security/exempt-namespaces-known\"]\nimpact = \"dry-run\"",
+            &all[..size],
+        )?;
         let mut best: Option<Run> = None;
         for _ in 0..RUNS {
-            let run = suite_with(range, &["--suite", &suite.display().to_string()]).await?;
+            let run = suite_with(range, &["--suite", &suite]).await?;
             if best.as_ref().is_none_or(|best| run.elapsed_ms < best.elapsed_ms) {
                 best = Some(run);
             }
@@ -72,6 +82,17 @@ async fn measure(range: &Range, all: &[String]) -> Result<Vec<Measured>> {
         measured.push(Measured::of(size, &best.context("no run")?)?);
     }
     Ok(measured)
+}
+
+/// A suite of its own for `namespaces`, all where none is named; its path.
+pub(super) fn suite_file(selection: &str, namespaces: &[String]) -> Result<String> {
+    let file = workspace().join("target/conformance/bench.toml");
+    std::fs::create_dir_all(file.parent().context("no folder")?)?;
+    let names = namespaces.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ");
+    let scope = if names.is_empty() { String::new() } else { format!("[scope]\nnamespaces = [{names}]\n") };
+    let text = format!("purpose = \"a benchmark\"\n{selection}\n{scope}");
+    std::fs::write(&file, text).with_context(|| format!("{} cannot be written", file.display()))?;
+    Ok(file.canonicalize()?.display().to_string())
 }
 
 impl Measured {

@@ -171,6 +171,8 @@ mod tests {
             heat_map: Default::default(),
             reachability: Vec::new(),
             startup_window: None,
+            enforcement: None,
+            pods: 0,
             requests: 0,
             scenarios: vec![record],
         }

@@ -5,7 +5,7 @@
 //! `KIND/NAME [-n NAMESPACE]`), and the pair `commit.sh` and `undo.sh`, which run on each worker for what no manifest can change
 //! (undo also where commit failed half-way: it must do no harm twice), and `signals`: what the metadata service gets, first at
 //! commit, then at undo, a line each. Where it is not enough that a scenario fails, `shows` has what
-//! its evidence must say, a line each.
+//! its evidence must say, a line each. Where controls go with the protection, `blind` says whose: others may be inconclusive then.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -35,6 +35,8 @@ pub struct Sabotage {
     pub flips: BTreeSet<String>,
     /// What the evidence of those must say.
     pub shows: Vec<String>,
+    /// What cannot be told then: scenarios that need not fail may be inconclusive.
+    pub blind: Option<String>,
     apply: Option<String>,
     delete: Vec<Deletion>,
     scripts: Option<Scripts>,
@@ -197,6 +199,7 @@ fn read(dir: &Path) -> Result<Sabotage> {
             .to_owned(),
         flips: lines(text("flips")).collect(),
         shows: lines(text("shows")).collect(),
+        blind: text("blind"),
         apply: text("apply.yaml"),
         delete: deletions(&dir.join("delete.txt"), &text("delete.txt").unwrap_or_default())?,
         scripts,

@@ -5,7 +5,7 @@ use crate::cx::Cx;
 use crate::network_policy::case::Change;
 use crate::network_policy::fixture::Fixture;
 use crate::network_policy::latency::Round;
-use crate::record::Spread;
+use crate::record::{EnforcementLatency, Spread};
 use crate::scenario::Guard;
 use crate::verdict::{Attempted, Control, NoVerdict, Verdict};
 
@@ -53,6 +53,7 @@ impl Guarded<'_> {
             let closed = format!("no control: paths stay closed {} ms after the policy has gone", limit.as_millis());
             return Err(NoVerdict::inconclusive(closed));
         }
+        let _ = cx.env.enforcement.set(EnforcementLatency { first, all, open });
         let evidence = format!(
             "{ROUNDS} policies: the first packet refused after {first}; all refused after {all}; the limit is {} ms",
             limit.as_millis()

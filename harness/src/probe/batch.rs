@@ -9,7 +9,7 @@ use serde::Deserialize;
 pub const TIMEOUT_MS: u32 = 1500;
 
 /// One thing the agent is to try.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Verb {
     /// Open a TCP connection, and read what the other side says first.
     Tcp {
@@ -95,6 +95,11 @@ impl Verb {
             }
             _ => false,
         }
+    }
+
+    /// Whether trying it once answers everybody who asks at the same moment: not where each time leaves something behind.
+    pub(crate) fn can_be_shared(&self) -> bool {
+        !matches!(self, Self::Datagram { .. } | Self::Kernel { .. })
     }
 
     /// As the agent reads it.

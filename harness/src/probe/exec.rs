@@ -1,5 +1,6 @@
 //! Talking to a running agent. Whatever is asked of one agent within a few milliseconds travels in one exec, so that all its
-//! denied targets share one time-out.
+//! denied targets share one time-out; and what several ask of it at that moment, as cells of a scenario do with their controls, is tried once.
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,12 +45,11 @@ impl Line {
             while let Some(first) = asked.recv().await {
                 sleep(GATHER).await;
                 let Ok(permit) = execs.clone().acquire_owned().await else { break };
-                let mut lines = first.verbs.len();
-                let mut together = vec![first];
-                while lines < LINES {
+                let mut together = Together::default();
+                together.add(first);
+                while together.verbs.len() < LINES {
                     let Ok(next) = asked.try_recv() else { break };
-                    lines += next.verbs.len();
-                    together.push(next);
+                    together.add(next);
                 }
                 let (pods, pod) = (pods.clone(), pod.clone());
                 tokio::spawn(async move {
@@ -96,16 +96,64 @@ impl Line {
     }
 }
 
-async fn answer(pods: &Api<Pod>, pod: &str, questions: Vec<Question>) {
-    let verbs = questions.iter().flat_map(|question| &question.verbs);
+/// Questions that travel together.
+#[derive(Default)]
+struct Together {
+    /// What is tried, each once.
+    verbs: Vec<Verb>,
+    places: HashMap<Verb, usize>,
+    /// Who asked, and where in the list is what.
+    questions: Vec<(Vec<usize>, oneshot::Sender<Result<Vec<Answer>, String>>)>,
+}
+
+impl Together {
+    fn add(&mut self, Question { verbs, reply }: Question) {
+        let places = verbs.into_iter().map(|verb| self.place(verb)).collect();
+        self.questions.push((places, reply));
+    }
+
+    fn place(&mut self, verb: Verb) -> usize {
+        if let Some(place) = self.places.get(&verb) {
+            return *place;
+        }
+        let place = self.verbs.len();
+        self.verbs.push(verb.clone());
+        if verb.can_be_shared() {
+            self.places.insert(verb, place);
+        }
+        place
+    }
+}
+
+async fn answer(pods: &Api<Pod>, pod: &str, together: Together) {
     let answers = match Session::open(pods, pod).await {
-        Ok(mut session) => session.ask(verbs, Duration::from_millis(TIMEOUT_MS.into())).await,
+        Ok(mut session) => session.ask(&together.verbs, Duration::from_millis(TIMEOUT_MS.into())).await,
         Err(why) => Err(why),
     };
-    let mut answers = answers.map(Vec::into_iter);
-    for Question { verbs, reply } in questions {
-        let share = answers.as_mut().map(|all| all.by_ref().take(verbs.len()).collect()).map_err(|why| why.clone());
+    for (places, reply) in together.questions {
+        let share = answers.as_ref().map_err(Clone::clone).and_then(|all| {
+            let share: Option<Vec<Answer>> = places.iter().map(|place| all.get(*place).cloned()).collect();
+            share.ok_or_else(|| "the agent did not answer everything".to_owned())
+        });
         // A scenario that has gone away since does not wait for its answer.
         let _ = reply.send(share);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_several_ask_is_tried_once_and_what_leaves_something_behind_as_often_as_asked() {
+        let tcp = |port| Verb::Tcp { to: [10, 0, 0, 1].into(), port };
+        let datagram = || Verb::Datagram { to: [10, 0, 0, 1].into(), port: 1, content: Vec::new() };
+        let mut together = Together::default();
+        for verbs in [vec![tcp(1), datagram()], vec![tcp(2), tcp(1), datagram()]] {
+            together.add(Question { verbs, reply: oneshot::channel().0 });
+        }
+        assert_eq!(together.verbs, [tcp(1), datagram(), tcp(2), datagram()]);
+        let places: Vec<_> = together.questions.iter().map(|(places, _)| places.clone()).collect();
+        assert_eq!(places, [vec![0, 1], vec![2, 0, 3]]);
     }
 }

@@ -94,8 +94,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_port_that_nobody_listens_on_is_closed() {
-        let address = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-        let answer = attempt(Verb::Tcp { to: address.ip(), port: address.port() }).await;
+        // Discard: nobody's any more, and no port that another test is given.
+        let answer = attempt(Verb::Tcp { to: [127, 0, 0, 1].into(), port: 9 }).await;
         assert_eq!((answer.touch(), answer.result.as_str()), (Touch::Stopped, "refused"));
     }
 }

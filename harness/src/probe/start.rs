@@ -1,5 +1,6 @@
 //! Starting agents, each when it is first needed and once for all scenarios.
 use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use kube::api::{Api, ListParams};
 use kube::core::ObjectMeta;
 use kube::runtime::wait::{Condition, await_condition};
 use kube::{Client, Error};
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, Semaphore};
 use tokio::time::{sleep, timeout};
 
 use crate::network_policy::model::Port;
@@ -22,6 +23,9 @@ use crate::sandbox::{Sandbox, told};
 
 /// A pod that does not run by then never will.
 const RUNNING_WITHIN: Duration = Duration::from_secs(60);
+
+/// Pods on their way at once: a node starts so many at a time, and the rest would only wait there, with the clock running.
+const AT_ONCE: usize = 48;
 
 /// A priority class that no API server knows of by then never arrives.
 const CLASS_KNOWN_WITHIN: Duration = Duration::from_secs(5);
@@ -73,12 +77,22 @@ pub struct Probes {
     listening: Listening,
     started: Mutex<HashMap<(String, String), Started>>,
     carried: Mutex<HashMap<String, Carried>>,
+    placed: AtomicUsize,
+    starting: Semaphore,
 }
 
 impl Probes {
     /// No agent yet. `image` may be an error: then every start is, with its words.
     pub fn new(client: Client, image: Result<AgentImage, String>, listening: Listening) -> Self {
-        Self { client, image, listening, started: Mutex::default(), carried: Mutex::default() }
+        Self {
+            client,
+            image,
+            listening,
+            started: Mutex::default(),
+            carried: Mutex::default(),
+            placed: AtomicUsize::new(0),
+            starting: Semaphore::new(AT_ONCE),
+        }
     }
 
     /// The image, for pods that are never to run.
@@ -92,6 +106,11 @@ impl Probes {
     /// A UDP port of every agent, where it sends back what it gets.
     pub fn echoing(&self) -> u16 {
         self.listening.udp.first().copied().unwrap_or_default()
+    }
+
+    /// How many pods were made.
+    pub fn placed(&self) -> usize {
+        self.placed.load(Ordering::Relaxed)
     }
 
     /// The agents that run, by namespace and node.
@@ -154,6 +173,7 @@ impl Probes {
     ) -> Result<Probe, String> {
         let name = outfit.name.clone();
         let what = format!("the probe in {namespace} on {}", node.name);
+        let _turn = self.starting.acquire().await;
         let asked = Instant::now();
         self.place(sandbox, namespace, node, outfit).await?;
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
@@ -219,7 +239,9 @@ impl Probes {
         };
         let what = format!("the probe in {namespace} on {}", node.name);
         let manifest = pod.manifest().map_err(|error| format!("{what} cannot be written down: {error}"))?;
-        made(sandbox, namespace, &manifest).await.map_err(|error| format!("{what} was refused: {}", told(&error)))
+        made(sandbox, namespace, &manifest).await.map_err(|error| format!("{what} was refused: {}", told(&error)))?;
+        self.placed.fetch_add(1, Ordering::Relaxed);
+        Ok(())
     }
 
     /// The ConfigMap with the agent's binaries, name and uid: one a namespace.
@@ -280,9 +302,9 @@ async fn made(sandbox: &Sandbox, namespace: &str, pod: &Pod) -> Result<(), Error
     }
 }
 
-/// Node names do not fit into pod names; a short hash does. Same names, same hash, so that a pod can be found again; the namespace is in
-/// it because a pod's name is its host name, which is all that others hear of it.
-fn fnv(text: &str) -> u32 {
+/// Node names do not fit into pod names, nor namespaces' into Services'; a short hash does. Same names, same hash, so that an object can be
+/// found again; the namespace is in a pod's because its name is its host name, which is all that others hear of it.
+pub(crate) fn fnv(text: &str) -> u32 {
     text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 

@@ -25,15 +25,15 @@ const AGAIN_AFTER: Duration = Duration::from_millis(100);
 struct Kind {
     resource: ApiResource,
     how: DeleteParams,
-    /// Whether whoever lacks the right to it may leave it to its owner's deletion.
-    owned: bool,
+    /// Whether whoever lacks the right to it may leave it: its owner's deletion takes it away, or it does nothing any more.
+    optional: bool,
 }
 
 impl Kind {
     fn of(group_version: &str, plural: &str, kind: &str) -> Self {
         let (group, version) = group_version.split_once('/').unwrap_or(("", group_version));
         let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural);
-        Self { resource, how: DeleteParams::default(), owned: false }
+        Self { resource, how: DeleteParams::default(), optional: false }
     }
 
     fn pods() -> Self {
@@ -52,17 +52,27 @@ impl Kind {
         Self::of("scheduling.k8s.io/v1", "priorityclasses", "PriorityClass")
     }
 
+    /// Once their namespace is gone they ask for nothing any more: whoever lacks the right to them may leave them.
+    fn webhooks() -> Self {
+        let kind = Self::of(
+            "admissionregistration.k8s.io/v1",
+            "validatingwebhookconfigurations",
+            "ValidatingWebhookConfiguration",
+        );
+        Self { optional: true, ..kind }
+    }
+
     fn controllers() -> Vec<Self> {
         let kinds = controllers::KINDS.iter();
-        let owned = |kind| Self { how: DeleteParams::background(), owned: true, ..kind };
-        kinds.map(|(group_version, plural, kind)| owned(Self::of(group_version, plural, kind))).collect()
+        let optional = |kind| Self { how: DeleteParams::background(), optional: true, ..kind };
+        kinds.map(|(group_version, plural, kind)| optional(Self::of(group_version, plural, kind))).collect()
     }
 
     async fn list(&self, client: &Client, selector: &str) -> Result<Vec<ObjectMeta>, Error> {
         let api: Api<DynamicObject> = Api::all_with(client.clone(), &self.resource);
         match api.list_metadata(&ListParams::default().labels(selector)).await {
             Ok(list) => Ok(list.items.into_iter().map(|object| object.metadata).collect()),
-            Err(Error::Api(status)) if self.owned && matches!(status.code, 403 | 404) => Ok(Vec::new()),
+            Err(Error::Api(status)) if self.optional && matches!(status.code, 403 | 404) => Ok(Vec::new()),
             Err(error) => Err(error),
         }
     }
@@ -138,11 +148,18 @@ impl Sweep<'_> {
     }
 }
 
-/// Takes away what `run` has made, and waits until it is gone; `controllers` where it has made some, or may have.
+/// What a run has made besides what every run makes, or may have.
+#[derive(Clone, Copy)]
+pub(super) struct Made {
+    pub(super) controllers: bool,
+    pub(super) webhooks: bool,
+}
+
+/// Takes away what `run` has made, and waits until it is gone.
 ///
 /// # Errors
 /// Names what is left, and how to take it away by hand.
-pub(super) async fn sweep(client: &Client, run: &str, controllers: bool) -> Result<(), String> {
+pub(super) async fn sweep(client: &Client, run: &str, made: Made) -> Result<(), String> {
     let sweep = Sweep {
         client,
         selector: format!("{RUN}={run}"),
@@ -151,14 +168,16 @@ pub(super) async fn sweep(client: &Client, run: &str, controllers: bool) -> Resu
         last: Mutex::default(),
     };
     // What makes pods before the pods, and those before what carries them: the other way round they would come back, or race us.
-    let mut in_namespaces = if controllers { Kind::controllers() } else { Vec::new() };
+    let mut in_namespaces = if made.controllers { Kind::controllers() } else { Vec::new() };
     in_namespaces.extend([Kind::pods(), Kind::carriers()]);
-    let (namespaces, priorities) = ([Kind::namespaces()], [Kind::priorities()]);
+    let namespaces = [Kind::namespaces()];
+    let mut cluster_wide = vec![Kind::priorities()];
+    cluster_wide.extend(made.webhooks.then(Kind::webhooks));
     // A creation that was under way when the run ended may have arrived behind the first round: by the second it has.
     for _ in 0..2 {
-        let (objects, namespaces, priorities) =
-            tokio::join!(sweep.all_of(&in_namespaces), sweep.all_of(&namespaces), sweep.all_of(&priorities));
-        if !(objects && namespaces && priorities) {
+        let (objects, namespaces, cluster_wide) =
+            tokio::join!(sweep.all_of(&in_namespaces), sweep.all_of(&namespaces), sweep.all_of(&cluster_wide));
+        if !(objects && namespaces && cluster_wide) {
             let last = sweep.last.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
             let (after, selector) = (sweep.began.elapsed().as_secs(), &sweep.selector);
             return Err(format!(
@@ -193,7 +212,7 @@ fn expired(annotations: &BTreeMap<String, String>) -> bool {
 
 async fn sweep_runs(client: &Client, doomed: fn(&BTreeMap<String, String>) -> bool) -> Result<usize, String> {
     let mut kinds = Kind::controllers();
-    kinds.extend([Kind::pods(), Kind::carriers(), Kind::namespaces(), Kind::priorities()]);
+    kinds.extend([Kind::pods(), Kind::carriers(), Kind::namespaces(), Kind::priorities(), Kind::webhooks()]);
     let lists = futures::future::join_all(kinds.iter().map(|kind| kind.list(client, RUN))).await;
     let mut runs = BTreeSet::new();
     for found in lists {
@@ -202,7 +221,7 @@ async fn sweep_runs(client: &Client, doomed: fn(&BTreeMap<String, String>) -> bo
         runs.extend(found.filter_map(|object| object.labels.as_ref()?.get(RUN).cloned()));
     }
     for run in &runs {
-        sweep(client, run, true).await?;
+        sweep(client, run, Made { controllers: true, webhooks: true }).await?;
     }
     Ok(runs.len())
 }

@@ -12,6 +12,9 @@ use std::time::{Duration, Instant};
 use harness::probe::agent::binary;
 use serde_json::Value;
 
+/// Discard: nobody listens there any more, and it is below the ports that another test may be given.
+pub const CLOSED_PORT: u16 = 9;
+
 pub struct Agent {
     emulator: Option<PathBuf>,
     path: PathBuf,

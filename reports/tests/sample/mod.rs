@@ -135,6 +135,8 @@ pub fn run() -> Run {
         heat_map: Default::default(),
         reachability: Vec::new(),
         startup_window: None,
+        enforcement: None,
+        pods: 0,
         requests: 0,
         waivers: vec![
             waiver("images/*", WaiverState::Used),

@@ -27,6 +27,7 @@ pub const SCENARIO: Scenario = Scenario {
     needs: &[rights::SURVEY, rights::ROUTES],
     attempts: |_| vec!["list services, pods, ingresses and httproutes".into()],
     controls: |_| 8,
+    pods: 0,
     run: run!(attempt),
 };
 

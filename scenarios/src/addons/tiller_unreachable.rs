@@ -26,6 +26,7 @@ pub const SCENARIO: Scenario = Scenario {
     needs: &[rights::PROBES, rights::EXEC, rights::OUTSIDE, rights::SURVEY],
     attempts: |_| vec![format!("tcp {GRPC} and {HTTP} on whatever looks like a Tiller and on each node")],
     controls: |_| 0,
+    pods: 0,
     run: run!(attempt),
 };
 

@@ -22,6 +22,7 @@ pub const SCENARIO: Scenario = Scenario {
     needs: &[rights::AS_DEPLOYER, rights::PODS],
     attempts: |_| vec!["container: image by tag".into()],
     controls: |_| 2,
+    pods: 0,
     run: run!(attempt),
 };
 

@@ -25,6 +25,7 @@ pub const SCENARIO: Scenario = Scenario {
     needs: &[rights::PROBES, rights::EXEC, rights::OUTSIDE],
     attempts: |_| LADDER.iter().map(|rung| rung.verb.to_string()).collect(),
     controls: |_| 0,
+    pods: 0,
     run: run!(attempt),
 };
 

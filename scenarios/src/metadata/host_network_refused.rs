@@ -26,6 +26,7 @@ pub const SCENARIO: Scenario = Scenario {
     needs: &[rights::AS_DEPLOYER, rights::PODS, rights::PROBES, rights::EXEC, rights::OUTSIDE],
     attempts: |facts| HOST_NETWORK.attempts(facts.minor()),
     controls: |_| 2,
+    pods: 0,
     run: run!(attempt),
 };
 

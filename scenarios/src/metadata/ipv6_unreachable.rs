@@ -27,6 +27,7 @@ pub const SCENARIO: Scenario = Scenario {
     needs: &[rights::PROBES, rights::EXEC, rights::OUTSIDE],
     attempts: |_| [CONNECT, DOCUMENT].map(|verb| verb.to_string()).into(),
     controls: |_| 0,
+    pods: 0,
     run: run!(attempt),
 };
 

@@ -30,6 +30,7 @@ pub const SCENARIO: Scenario = Scenario {
     needs: &[rights::PROBES, rights::EXEC, rights::OUTSIDE],
     attempts: |_| SERVICES.iter().map(ToString::to_string).collect(),
     controls: |_| 0,
+    pods: 0,
     run: run!(attempt),
 };
 

@@ -26,6 +26,7 @@ pub const SCENARIO: Scenario = Scenario {
     needs: &[rights::AS_DEPLOYER],
     attempts: |_| asks("NAMESPACE").iter().map(ToString::to_string).collect(),
     controls: |_| 2,
+    pods: 0,
     run: run!(attempt),
 };
 

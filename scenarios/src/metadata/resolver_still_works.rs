@@ -23,6 +23,7 @@ pub const SCENARIO: Scenario = Scenario {
     needs: &[rights::PROBES, rights::EXEC],
     attempts: |_| vec!["a name of the cluster and one outside, through the pod's own resolver".into()],
     controls: |_| 0,
+    pods: 0,
     run: run!(attempt),
 };
 

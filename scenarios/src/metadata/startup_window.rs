@@ -26,6 +26,7 @@ pub const SCENARIO: Scenario = Scenario {
     needs: &[rights::PROBES, rights::EXEC, rights::OUTSIDE, rights::POLICY],
     attempts: |_| vec![format!("tcp {ENDPOINT}:80 every 25 ms from a pod's first instruction on, 20 pods")],
     controls: |_| 30,
+    pods: 20,
     run: run!(attempt),
 };
 

@@ -30,6 +30,7 @@ pub const SCENARIO: Scenario = Scenario {
         ways.iter().flat_map(|way| ["tcp", "udp"].map(|protocol| format!("{protocol} {way}, port {PORT}"))).collect()
     },
     controls: |_| 0,
+    pods: 0,
     run: run!(attempt),
 };
 

@@ -22,6 +22,7 @@ pub const SCENARIO: Scenario = Scenario {
     needs: &[rights::PROBES, rights::EXEC],
     attempts: |_| vec!["a Service of the cluster by name, through the pod's own resolver".into()],
     controls: |_| 0,
+    pods: 0,
     run: run!(attempt),
 };
 

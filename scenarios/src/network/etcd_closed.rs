@@ -25,6 +25,7 @@ pub const SCENARIO: Scenario = Scenario {
     needs: &[rights::PROBES, rights::EXEC, rights::OUTSIDE],
     attempts: |_| [2379, 2380].map(|port| format!("tcp {port} of a node of each pool")).into(),
     controls: |_| 0,
+    pods: 0,
     run: run!(attempt),
 };
 

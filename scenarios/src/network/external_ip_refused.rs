@@ -25,6 +25,7 @@ pub const SCENARIO: Scenario = Scenario {
     needs: &[rights::AS_DEPLOYER, rights::SERVICES],
     attempts: |_| vec![WHAT.into()],
     controls: |_| 2,
+    pods: 0,
     run: run!(attempt),
 };
 

@@ -24,6 +24,7 @@ pub const SCENARIO: Scenario = Scenario {
     needs: &[rights::PROBES, rights::EXEC, rights::OUTSIDE, rights::POLICIES, rights::RELABEL],
     attempts: |_| policy_cases::all().into_iter().map(|case| case.title).collect(),
     controls: |_| 0,
+    pods: 36,
     run: run!(attempt),
 };
 

@@ -24,6 +24,7 @@ pub const SCENARIO: Scenario = Scenario {
     needs: &[rights::PROBES, rights::EXEC, rights::OUTSIDE],
     attempts: |_| PATHS.iter().map(|path| format!("GET https://NODE:10250{path}")).collect(),
     controls: |_| 0,
+    pods: 0,
     run: run!(attempt),
 };
 

@@ -23,6 +23,7 @@ pub const SCENARIO: Scenario = Scenario {
     needs: &[rights::PROBES, rights::EXEC, rights::OUTSIDE],
     attempts: |_| vec!["tcp 10255 of each node".into()],
     controls: |_| 0,
+    pods: 0,
     run: run!(attempt),
 };
 

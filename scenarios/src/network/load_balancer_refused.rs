@@ -24,6 +24,7 @@ pub const SCENARIO: Scenario = Scenario {
     needs: &[rights::AS_DEPLOYER, rights::SERVICES],
     attempts: |_| [WITH_NODE_PORT, WITHOUT].map(str::to_owned).into(),
     controls: |_| 2,
+    pods: 0,
     run: run!(attempt),
 };
 

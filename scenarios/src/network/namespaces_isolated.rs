@@ -1,9 +1,9 @@
 //! Namespaces are where tenants live, and by default every pod of the one reaches every pod of the other. NetworkPolicy objects
 //! change that only where a plug-in enforces them; whether one does, only packets can tell.
 //!
-//! Attempted: TCP and UDP from a probe in one namespace to the probes of another, on its own node and across nodes, for every ordered
-//! pair. Expected: nothing arrives. Control: each listener answers a connection from its own pod, and the same ports answer between
-//! probes on the same nodes that no policy selects, at the same moment.
+//! Attempted: TCP and UDP from a probe in one namespace to the probes of another, on its own node and across nodes, at their own addresses
+//! and through a Service, for every ordered pair. Expected: nothing arrives. Control: each listener answers a connection from its own pod,
+//! and the same ports answer between probes on the same nodes that no policy selects, through the same Service, too, at the same moment.
 use futures::try_join;
 use harness::attempt::reach::Path;
 use harness::cx::Cx;
@@ -24,9 +24,14 @@ pub const SCENARIO: Scenario = Scenario {
     severity: Severity::High,
     impact: Impact::Probe,
     scope: Scope::EachPair,
-    needs: &[rights::PROBES, rights::EXEC, rights::OUTSIDE],
-    attempts: |_| ["tcp", "udp"].map(|protocol| format!("{protocol} to each probe of the other namespace, port {PORT}")).into(),
+    needs: &[rights::PROBES, rights::EXEC, rights::OUTSIDE, rights::SERVICE_PATHS],
+    attempts: |_| {
+        let ways = ["", ", through a Service"];
+        let to = |way| ["tcp", "udp"].map(|protocol| format!("{protocol} to each probe of the other namespace, port {PORT}{way}"));
+        ways.into_iter().flat_map(to).collect()
+    },
     controls: |_| 0,
+    pods: 0,
     run: run!(attempt),
 };
 
@@ -34,8 +39,15 @@ async fn attempt(cx: &Cx) -> Attempted {
     let (from, to) = (cx.namespace()?, cx.other_namespace()?);
     let (attacker, neighbour) = (cx.probe(from, cx.node()?), cx.outside_probe(cx.node()?));
     let (attacker, neighbour, targets, open) = try_join!(attacker, neighbour, cx.probes(to), cx.outside_probes())?;
+    let service = cx.service_to(to, &targets, &open, &neighbour, PORT).await?;
     let (mut attempts, mut controls) = (Vec::new(), Vec::new());
-    for (target, open) in targets.iter().zip(&open) {
+    for (place, (target, open)) in targets.iter().zip(&open).enumerate() {
+        for verb in service.verbs(place) {
+            attempts.push(Path::between(&attacker, verb, target));
+        }
+        for verb in service.verbs(targets.len() + place) {
+            controls.push(Path::new(&neighbour, verb, format!("{open}")));
+        }
         for verb in [tcp, udp] {
             attempts.push(Path::between(&attacker, verb(target), target));
             controls.push(Path::new(target, verb(target), "itself"));

@@ -22,6 +22,7 @@ pub const SCENARIO: Scenario = Scenario {
     needs: &[rights::PROBES, rights::EXEC, rights::OUTSIDE, rights::POLICIES],
     attempts: |_| policy_cases::newcomers().into_iter().map(|case| case.title).collect(),
     controls: |_| 0,
+    pods: 6,
     run: run!(attempt),
 };
 

@@ -34,6 +34,7 @@ pub const SCENARIO: Scenario = Scenario {
     needs: &[rights::PROBES, rights::EXEC, rights::OUTSIDE, rights::NODE_PORT],
     attempts: |_| ["the namespace", "this machine"].map(|from| format!("tcp from {from} to a node port of a node of each pool")).into(),
     controls: |_| 4, // until it is open
+    pods: 0,
     run: run!(attempt),
 };
 

@@ -26,6 +26,7 @@ pub const SCENARIO: Scenario = Scenario {
     needs: &[rights::PROBES, rights::EXEC, rights::OUTSIDE],
     attempts: |_| PORTS.map(|port| format!("a packet in VXLAN's envelope to udp {port} of a node")).into(),
     controls: |_| 24, // counting before and after, and asking again where nobody says that nothing listens
+    pods: 0,
     run: run!(attempt),
 };
 

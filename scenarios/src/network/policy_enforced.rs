@@ -24,6 +24,7 @@ pub const SCENARIO: Scenario = Scenario {
     needs: &[rights::PROBES, rights::EXEC, rights::OUTSIDE, rights::POLICIES, rights::NODE_PORT],
     attempts: |_| policy_cases::walls().into_iter().map(|case| case.title).collect(),
     controls: |_| 0,
+    pods: 6,
     run: run!(attempt),
 };
 

@@ -24,6 +24,7 @@ pub const SCENARIO: Scenario = Scenario {
     needs: &[rights::PROBES, rights::EXEC, rights::OUTSIDE],
     attempts: |_| vec!["tcp 22 of a node of each pool".into()],
     controls: |_| 0,
+    pods: 0,
     run: run!(attempt),
 };
 

@@ -23,6 +23,7 @@ pub const SCENARIO: Scenario = Scenario {
     needs: &[rights::PROBES, rights::EPHEMERAL],
     attempts: |facts| standard::attempts_in_ephemeral(facts.minor()),
     controls: |_| 1,
+    pods: 0,
     run: run!(attempt),
 };
 

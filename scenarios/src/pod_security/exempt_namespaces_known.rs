@@ -25,6 +25,7 @@ pub const SCENARIO: Scenario = Scenario {
         all.map(|namespace| format!("{namespace}: securityContext/privileged = true")).collect()
     },
     controls: |facts| facts.namespaces.len() + facts.out_of_scope.len() + 1,
+    pods: 0,
     run: run!(attempt),
 };
 

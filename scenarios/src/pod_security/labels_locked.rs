@@ -27,6 +27,7 @@ pub const SCENARIO: Scenario = Scenario {
     needs: &[rights::AS_DEPLOYER],
     attempts: |facts| asks(facts, "NAMESPACE").iter().map(ToString::to_string).collect(),
     controls: |_| 2,
+    pods: 0,
     run: run!(attempt),
 };
 

@@ -22,6 +22,7 @@ pub const SCENARIO: Scenario = Scenario {
     needs: &[rights::NEWBORN],
     attempts: |_| vec!["a namespace without labels: securityContext/privileged = true".into()],
     controls: |_| 3,
+    pods: 0,
     run: run!(attempt),
 };
 

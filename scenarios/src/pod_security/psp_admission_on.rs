@@ -27,6 +27,7 @@ pub const SCENARIO: Scenario = Scenario {
         if psp::known(facts) { vec![claim] } else { Vec::new() }
     },
     controls: |_| 4,
+    pods: 0,
     run: run!(attempt),
 };
 

@@ -26,6 +26,7 @@ pub const SCENARIO: Scenario = Scenario {
     needs: &[rights::POD_SECURITY_POLICIES, rights::AS_DEPLOYER, rights::PODS],
     attempts: |facts| psp::attempts(facts, FORBIDDEN),
     controls: |_| 3,
+    pods: 0,
     run: run!(attempt),
 };
 

@@ -26,6 +26,7 @@ pub const SCENARIO: Scenario = Scenario {
     attempts: |facts| psp::attempts(facts, PERMISSIVE),
     // Where one is admitted, whether others may have it as well.
     controls: |facts| 5 + psp::attempts(facts, PERMISSIVE).len(),
+    pods: 0,
     run: run!(attempt),
 };
 

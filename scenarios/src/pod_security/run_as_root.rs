@@ -24,6 +24,7 @@ pub const SCENARIO: Scenario = Scenario {
     needs: &[rights::AS_DEPLOYER, rights::PODS],
     attempts: |facts| RUN_AS_ROOT.attempts(facts.minor()),
     controls: |_| 2,
+    pods: 0,
     run: run!(attempt),
 };
 

@@ -33,6 +33,7 @@ pub const SCENARIO: Scenario = Scenario {
     needs: &[rights::PROBES, rights::EXEC, rights::OUTSIDE],
     attempts: |_| contained::attempts(),
     controls: |_| 0,
+    pods: 0,
     run: run!(attempt),
 };
 

@@ -27,6 +27,7 @@ pub const SCENARIO: Scenario = Scenario {
         kinds.map(|kind| format!("{kind} that templates securityContext/privileged = true")).into()
     },
     controls: |_| 40,
+    pods: 0,
     run: run!(attempt),
 };
 

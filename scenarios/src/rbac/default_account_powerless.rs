@@ -24,6 +24,7 @@ pub const SCENARIO: Scenario = Scenario {
     needs: &[rights::AS_DEFAULT_ACCOUNT],
     attempts: |_| matrix::asks("NAMESPACE").iter().map(ToString::to_string).collect(),
     controls: |_| matrix::CONTROLS,
+    pods: 0,
     run: run!(attempt),
 };
 

@@ -20,6 +20,7 @@ pub const SCENARIO: Scenario = Scenario {
     needs: &[rights::QUOTAS],
     attempts: |_| vec!["a second pod under a quota of one".into()],
     controls: |_| 10,
+    pods: 0,
     run: run!(attempt),
 };
 

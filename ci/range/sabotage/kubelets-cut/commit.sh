@@ -1,0 +1,3 @@
+control_plane=$(sed -n 's|.*server: https://\(.*\):.*|\1|p' /etc/kubernetes/kubelet.conf)
+address=$(getent ahostsv4 "$control_plane" | head -n 1 | cut -d' ' -f1)
+iptables -w -I INPUT -s "$address" -p tcp --dport 10250 -j REJECT --reject-with tcp-reset
