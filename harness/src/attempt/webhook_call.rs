@@ -61,12 +61,11 @@ impl Cx {
             let calls = (0..behind.len()).map(|place| self.call(&front, place));
             let calls = join_all(calls).await.into_iter().collect::<Result<Vec<_>, _>>()?;
             let (last, calls) = calls.split_last().ok_or_else(|| NoVerdict::inconclusive("no call"))?;
-            let over = start.elapsed() > REACHED_WITHIN;
-            if !over && !(matches!(last, Call::Cut(_)) && calls.iter().all(|call| matches!(call, Call::Reached(_)))) {
-                sleep(AGAIN_AFTER).await;
-                continue;
+            let flowing = matches!(last, Call::Cut(_)) && calls.iter().all(|call| matches!(call, Call::Reached(_)));
+            if flowing || start.elapsed() > REACHED_WITHIN {
+                return judged(probes, calls, last);
             }
-            return judged(probes, calls, last);
+            sleep(AGAIN_AFTER).await;
         }
     }
 

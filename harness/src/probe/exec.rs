@@ -25,8 +25,10 @@ const LINES: usize = 512;
 
 struct Question {
     verbs: Vec<Verb>,
-    reply: oneshot::Sender<Result<Vec<Answer>, String>>,
+    reply: Reply,
 }
+
+type Reply = oneshot::Sender<Result<Vec<Answer>, String>>;
 
 /// A line to one agent.
 #[derive(Clone, Debug)]
@@ -103,7 +105,7 @@ struct Together {
     verbs: Vec<Verb>,
     places: HashMap<Verb, usize>,
     /// Who asked, and where in the list is what.
-    questions: Vec<(Vec<usize>, oneshot::Sender<Result<Vec<Answer>, String>>)>,
+    questions: Vec<(Vec<usize>, Reply)>,
 }
 
 impl Together {
