@@ -16,22 +16,50 @@ const RANGE: &str = "bench";
 /// Runs against it: the first finds the nodes cold.
 const RUNS: usize = 5;
 
-/// Brings a range up, runs the whole suite against it several times, prints what each part took, and removes it.
+/// What can be measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum Part {
+    /// The whole suite, several times
+    Runs,
+    /// How a run grows with the namespaces in scope
+    Namespaces,
+    /// Policy cases a minute, pairs of namespaces a second, how soon a policy bites
+    Network,
+}
+
+/// Prints what each of `parts` takes, all where none is named, on a range of its own or on that which is named.
 ///
 /// # Errors
 /// When the range does not come up or the suite writes no record.
-pub async fn bench(progress: Progress) -> Result<()> {
+pub async fn bench(parts: &[Part], range: Option<&str>, progress: Progress) -> Result<()> {
+    if let Some(name) = range {
+        return measure(&Range::attach(name).await?, parts).await;
+    }
     let range = Range::up(RANGE, Lifetime::ThrowAway, progress).await?;
-    let up = range.timings().whole;
-    let measured = runs(&range).await;
-    let curve = namespaces::curve(&range).await;
-    let network = network::figures(&range).await;
+    println!("range up (image cached)      {:>8.1} s", range.timings().whole.as_secs_f64());
+    let measured = measure(&range, parts).await;
     let start = Instant::now();
     range.down().await?;
-    let down = start.elapsed();
-    let runs = measured?;
-    println!("range up (image cached)      {:>8.1} s", up.as_secs_f64());
-    println!("range down                   {:>8.1} s", down.as_secs_f64());
+    println!("range down                   {:>8.1} s", start.elapsed().as_secs_f64());
+    measured
+}
+
+async fn measure(range: &Range, parts: &[Part]) -> Result<()> {
+    let wanted = |part| parts.is_empty() || parts.contains(&part);
+    if wanted(Part::Runs) {
+        whole_runs(range).await?;
+    }
+    if wanted(Part::Namespaces) {
+        namespaces::curve(range).await?;
+    }
+    if wanted(Part::Network) {
+        network::figures(range).await?;
+    }
+    Ok(())
+}
+
+async fn whole_runs(range: &Range) -> Result<()> {
+    let runs = runs(range).await?;
     let row = |name: &str, unit: &str, value: fn(&Measured) -> Vec<u64>| {
         let mut values: Vec<u64> = runs.iter().flat_map(value).collect();
         values.sort_unstable();
@@ -48,7 +76,8 @@ pub async fn bench(progress: Progress) -> Result<()> {
     row("command, sweep included", "ms", |measured| vec![measured.command.as_millis() as u64]);
     row("probe running after", "ms", |measured| measured.probes_ms.clone());
     row("peak memory of the suite", "KiB", |measured| vec![measured.peak_memory_kib]);
-    curve.and(network)
+    row("pods", "pods", |measured| vec![measured.pods]);
+    Ok(())
 }
 
 struct Measured {
@@ -57,6 +86,7 @@ struct Measured {
     command: Duration,
     probes_ms: Vec<u64>,
     peak_memory_kib: u64,
+    pods: u64,
 }
 
 async fn runs(range: &Range) -> Result<Vec<Measured>> {
@@ -78,6 +108,7 @@ impl Measured {
             command,
             probes_ms: run.probes.iter().map(|probe| probe.running_after_ms).collect(),
             peak_memory_kib: run.peak_memory_kib.unwrap_or_default(),
+            pods: run.pods as u64,
         }
     }
 }

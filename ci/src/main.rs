@@ -5,6 +5,7 @@ mod console;
 
 use std::process::ExitCode;
 
+use ci::bench::Part;
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
@@ -30,8 +31,14 @@ enum Command {
     Before125,
     /// Run every test: those that need no cluster, then those that do, then the proof by sabotage, with each engine and under faults
     Check,
-    /// Print how long a range, a run and a probe take here
-    Bench,
+    /// Print how long things take here
+    Bench {
+        /// Some of it; all where none is named
+        parts: Vec<Part>,
+        /// On a range that is up, hardened and whole; one of its own where none is named
+        #[arg(long, value_name = "NAME")]
+        range: Option<String>,
+    },
     /// Write the coverage table of README.md from the scenarios
     Readme,
 }
@@ -45,7 +52,7 @@ fn main() -> ExitCode {
             Command::Sweep(arguments) => command::sweep::run(arguments).await,
             Command::Before125 => ci::old_api_server::prove(&console::progress()).await,
             Command::Check => ci::check::check(console::progress()).await,
-            Command::Bench => ci::bench::bench(console::progress()).await,
+            Command::Bench { parts, range } => ci::bench::bench(&parts, range.as_deref(), console::progress()).await,
             Command::Readme => {
                 let changed = ci::readme::write(&ci::check::workspace().join("README.md"))?;
                 println!("README.md {}", if changed { "is written anew" } else { "was up to date" });

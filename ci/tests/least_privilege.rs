@@ -101,6 +101,7 @@ impl Drop for Applied {
 
 /// Runs the suite `prod`, without those of the scenarios with crowds of pods for which `asked` does not hold.
 fn prod(suite: &Suite, asked: impl Fn(&str) -> bool) -> (Ended, Option<Run>) {
+    live::quotas_caught_up();
     let arguments = ["--suite", "prod", "--report-dir", "reports", "--cluster", &live::context()];
     let ended = suite.start(&[arguments.as_slice(), &ci::suite_program::sparing(asked)].concat()).end(A_RUN);
     let record = std::fs::read(suite.folder().join("reports/run.json")).ok();

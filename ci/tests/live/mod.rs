@@ -5,6 +5,7 @@ use std::fs;
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use ci::range::Range;
 use tokio::runtime::Runtime;
@@ -74,6 +75,34 @@ pub fn kubectl_with(arguments: &[&str], input: &str) -> String {
     let output = kubectl.wait_with_output().unwrap();
     assert!(output.status.success(), "kubectl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// Waits until no quota counts pods that are gone: runs that follow each other closely are ahead of its controller on a busy machine, and
+/// a quota that is full for that reason refuses a probe as well.
+pub fn quotas_caught_up() {
+    let until = Instant::now() + Duration::from_secs(60);
+    loop {
+        let used = kubectl(&[
+            "get",
+            "resourcequotas",
+            "--all-namespaces",
+            r#"--output=jsonpath={range .items[*]}{.metadata.namespace} {.status.used.pods}{"\n"}{end}"#,
+        ]);
+        let pods = kubectl(&[
+            "get",
+            "pods",
+            "--all-namespaces",
+            "--field-selector=status.phase!=Succeeded,status.phase!=Failed",
+            r#"--output=jsonpath={range .items[*]}{.metadata.namespace}{"\n"}{end}"#,
+        ]);
+        let ahead = used.lines().find(|line| {
+            let (namespace, used) = line.split_once(' ').unwrap_or((line, ""));
+            used.parse().is_ok_and(|used: usize| used > pods.lines().filter(|of| *of == namespace).count())
+        });
+        let Some(ahead) = ahead else { return };
+        assert!(Instant::now() < until, "a quota counts pods that are gone: {ahead}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
 }
 
 /// Pods of any run.
