@@ -37,8 +37,8 @@ pub struct Line {
 }
 
 impl Line {
-    /// Opens a line to the agent in `pod`; it closes with its last clone.
-    pub fn open(client: Client, namespace: &str, pod: &str) -> Self {
+    /// Opens a line to the agent in `pod`; it closes with its last clone. `all` bounds the execs of all lines together.
+    pub fn open(client: Client, namespace: &str, pod: &str, all: Arc<Semaphore>) -> Self {
         let (questions, mut asked) = mpsc::unbounded_channel::<Question>();
         let pods: Api<Pod> = Api::namespaced(client, namespace);
         let pod = pod.to_owned();
@@ -46,7 +46,8 @@ impl Line {
         tokio::spawn(async move {
             while let Some(first) = asked.recv().await {
                 sleep(GATHER).await;
-                let Ok(permit) = execs.clone().acquire_owned().await else { break };
+                let Ok(own) = execs.clone().acquire_owned().await else { break };
+                let Ok(shared) = all.clone().acquire_owned().await else { break };
                 let mut together = Together::default();
                 together.add(first);
                 while together.verbs.len() < LINES {
@@ -56,7 +57,7 @@ impl Line {
                 let (pods, pod) = (pods.clone(), pod.clone());
                 tokio::spawn(async move {
                     answer(&pods, &pod, together).await;
-                    drop(permit);
+                    drop((own, shared));
                 });
             }
         });

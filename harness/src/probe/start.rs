@@ -27,6 +27,10 @@ const RUNNING_WITHIN: Duration = Duration::from_secs(60);
 /// Pods on their way at once: a node starts so many at a time, and the rest would only wait there, with the clock running.
 const AT_ONCE: usize = 48;
 
+/// Execs under way at once, over all agents: more of them only wait for each other, on the nodes and in the API server, until their time is
+/// over. Whatever is asked of an agent meanwhile travels together.
+const EXECS_AT_ONCE: usize = 48;
+
 /// A priority class that no API server knows of by then never arrives.
 const CLASS_KNOWN_WITHIN: Duration = Duration::from_secs(5);
 
@@ -79,6 +83,7 @@ pub struct Probes {
     carried: Mutex<HashMap<String, Carried>>,
     placed: AtomicUsize,
     starting: Semaphore,
+    execs: Arc<Semaphore>,
 }
 
 impl Probes {
@@ -92,6 +97,7 @@ impl Probes {
             carried: Mutex::default(),
             placed: AtomicUsize::new(0),
             starting: Semaphore::new(AT_ONCE),
+            execs: Arc::new(Semaphore::new(EXECS_AT_ONCE)),
         }
     }
 
@@ -195,7 +201,7 @@ impl Probes {
         }
         let address = pod.status.as_ref().and_then(|status| status.pod_ip.as_deref()).unwrap_or_default();
         let address = address.parse().map_err(|_| format!("{what} has no address"))?;
-        let line = Line::open(self.client.clone(), namespace, &name);
+        let line = Line::open(self.client.clone(), namespace, &name, self.execs.clone());
         let running_after_ms = asked.elapsed().as_millis() as u64;
         Ok(Probe {
             namespace: namespace.into(),
