@@ -179,25 +179,7 @@ mod tests {
             started_ms: 0,
             elapsed_ms: 0,
         };
-        Run {
-            schema: 1,
-            id: String::new(),
-            started: String::new(),
-            elapsed_ms: 0,
-            suite: String::new(),
-            cluster: Default::default(),
-            probes: Vec::new(),
-            peak_memory_kib: None,
-            waivers: Vec::new(),
-            allowances: Vec::new(),
-            heat_map: Default::default(),
-            reachability: Vec::new(),
-            startup_window: None,
-            enforcement: None,
-            pods: 0,
-            requests: 0,
-            scenarios: records.into_iter().map(record).collect(),
-        }
+        Run { scenarios: records.into_iter().map(record).collect(), ..Run::default() }
     }
 
     #[rstest]

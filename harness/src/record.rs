@@ -275,7 +275,7 @@ pub struct AllowanceRecord {
 }
 
 /// One run.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {
     /// The shape of this document; raised when a field changes its meaning.
     pub schema: u32,

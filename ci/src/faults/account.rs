@@ -1,10 +1,9 @@
 //! Who the suite is while faults strike: an administrator by bearer token, for a client certificate does not pass a proxy.
 
 use anyhow::{Context, Result};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
 
 use super::proxy::Proxy;
+use crate::range::kubeconfig;
 use crate::range::kubectl::Kubectl;
 
 /// The service account, its binding, and the Secret that its tokens live and die with.
@@ -50,27 +49,7 @@ impl Account {
 
     /// The kubeconfig by which this account reaches the API server through `proxy`.
     pub(super) fn kubeconfig(&self, proxy: &Proxy) -> String {
-        let (address, authority, token) = (proxy.address, STANDARD.encode(&proxy.authority), &self.token);
-        format!(
-            "apiVersion: v1
-kind: Config
-clusters:
-- name: {CONTEXT}
-  cluster:
-    certificate-authority-data: {authority}
-    server: https://{address}
-contexts:
-- name: {CONTEXT}
-  context:
-    cluster: {CONTEXT}
-    user: {CONTEXT}
-current-context: {CONTEXT}
-users:
-- name: {CONTEXT}
-  user:
-    token: {token}
-"
-        )
+        kubeconfig::of_token(CONTEXT, &proxy.address.to_string(), &proxy.authority, &self.token)
     }
 }
 

@@ -6,11 +6,10 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use base64::Engine;
-use base64::prelude::BASE64_STANDARD;
 use rcgen::{CertifiedKey, KeyPair};
 
 use super::containers::API_PORT;
+use crate::range::kubeconfig;
 
 /// The administrator's name, in the kubeconfigs and to the API server.
 pub(super) const ADMIN: &str = "admin";
@@ -58,27 +57,7 @@ pub(super) fn put(dir: &Path, name: &str, text: &str) -> Result<()> {
 
 /// The way to the API server at `address`, for whoever holds `token`.
 pub(super) fn kubeconfig(address: Ipv4Addr, certificate: &str, token: &str) -> String {
-    let authority = BASE64_STANDARD.encode(certificate);
-    format!(
-        "apiVersion: v1
-kind: Config
-clusters:
-- name: {CONTEXT}
-  cluster:
-    certificate-authority-data: {authority}
-    server: https://{address}:{API_PORT}
-contexts:
-- name: {CONTEXT}
-  context:
-    cluster: {CONTEXT}
-    user: {CONTEXT}
-current-context: {CONTEXT}
-users:
-- name: {CONTEXT}
-  user:
-    token: {token}
-"
-    )
+    kubeconfig::of_token(CONTEXT, &format!("{address}:{API_PORT}"), certificate, token)
 }
 
 /// The one context of every kubeconfig here.

@@ -6,6 +6,8 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 
 use super::names::Names;
 
@@ -44,6 +46,31 @@ pub(crate) fn write(path: &Path, text: &str) -> Result<()> {
         fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh).with_context(context)?;
     file.write_all(text.as_bytes()).with_context(context)?;
     fs::rename(&fresh, path).with_context(context)
+}
+
+/// The kubeconfig of whoever holds `token`; `authority` is a certificate in PEM.
+pub(crate) fn of_token(context: &str, server: &str, authority: &str, token: &str) -> String {
+    let authority = BASE64_STANDARD.encode(authority);
+    format!(
+        "apiVersion: v1
+kind: Config
+clusters:
+- name: {context}
+  cluster:
+    certificate-authority-data: {authority}
+    server: https://{server}
+contexts:
+- name: {context}
+  context:
+    cluster: {context}
+    user: {context}
+current-context: {context}
+users:
+- name: {context}
+  user:
+    token: {token}
+"
+    )
 }
 
 /// Removes the range's directory.

@@ -262,6 +262,7 @@ mod tests {
             asked: Default::default(),
             node: "n".into(),
             address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            others: Vec::new(),
             running_after_ms: 0,
             running_since: Instant::now(),
             line,

@@ -28,6 +28,7 @@ pub fn here() -> Option<Arc<Probe>> {
         pod: String::new(),
         node: "this machine".into(),
         address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        others: Vec::new(),
         running_after_ms: 0,
         asked: Default::default(),
         // It has been there all the time: no enforcement has yet to come round to it.

@@ -1,5 +1,6 @@
 //! Starting agents, each when it is first needed and once for all scenarios.
 use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -199,8 +200,11 @@ impl Probes {
             Standing::Stuck(why) => return Err(format!("{what} does not run: {why}")),
             Standing::Starting => return Err(format!("{what} does not run yet")),
         }
-        let address = pod.status.as_ref().and_then(|status| status.pod_ip.as_deref()).unwrap_or_default();
-        let address = address.parse().map_err(|_| format!("{what} has no address"))?;
+        let status = pod.status.as_ref();
+        let address = status.and_then(|status| status.pod_ip.as_deref()).unwrap_or_default();
+        let address: IpAddr = address.parse().map_err(|_| format!("{what} has no address"))?;
+        let all = status.into_iter().flat_map(|status| status.pod_ips.iter().flatten());
+        let others = all.filter_map(|all| all.ip.parse().ok()).filter(|other| *other != address).collect();
         let line = Line::open(self.client.clone(), namespace, &name, self.execs.clone());
         let running_after_ms = asked.elapsed().as_millis() as u64;
         Ok(Probe {
@@ -208,6 +212,7 @@ impl Probes {
             pod: name,
             node: node.name.clone(),
             address,
+            others,
             running_after_ms,
             asked: Asked::of(&pod),
             running_since: Instant::now(),

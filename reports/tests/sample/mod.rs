@@ -129,15 +129,6 @@ pub fn run() -> Run {
             namespaces: vec!["tenant-a".into(), "tenant-b".into(), "shared".into()],
             ..ClusterFacts::default()
         },
-        probes: Vec::new(),
-        peak_memory_kib: None,
-        allowances: Vec::new(),
-        heat_map: Default::default(),
-        reachability: Vec::new(),
-        startup_window: None,
-        enforcement: None,
-        pods: 0,
-        requests: 0,
         waivers: vec![
             waiver("images/*", WaiverState::Used),
             waiver("rbac/*", WaiverState::CanGo),
@@ -145,5 +136,6 @@ pub fn run() -> Run {
             waiver("nodes/*", WaiverState::Unused),
         ],
         scenarios: vec![privileged, isolated, metadata, addon, tags, runs_as],
+        ..Run::default()
     }
 }

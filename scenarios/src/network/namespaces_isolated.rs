@@ -1,13 +1,14 @@
 //! Namespaces are where tenants live, and by default every pod of the one reaches every pod of the other. NetworkPolicy objects
 //! change that only where a plug-in enforces them; whether one does, only packets can tell.
 //!
-//! Attempted: TCP and UDP from a probe in one namespace to the probes of another, on its own node and across nodes, at their own addresses
-//! and through a Service, for every ordered pair. Expected: nothing arrives. Control: each listener answers a connection from its own pod,
+//! Attempted: TCP and UDP from a probe in one namespace to the probes of another, on its own node and across nodes, at all of their
+//! addresses and through a Service, for every ordered pair. Expected: nothing arrives. Control: each listener answers a connection from its own pod,
 //! and the same ports answer between probes on the same nodes that no policy selects, through the same Service, too, at the same moment.
+use std::net::IpAddr;
+
 use futures::try_join;
 use harness::attempt::reach::Path;
 use harness::cx::Cx;
-use harness::probe::Probe;
 use harness::probe::batch::Verb;
 use harness::rights;
 use harness::run;
@@ -48,19 +49,23 @@ async fn attempt(cx: &Cx) -> Attempted {
         for verb in service.verbs(targets.len() + place) {
             controls.push(Path::new(&neighbour, verb, format!("{open}")));
         }
-        for verb in [tcp, udp] {
-            attempts.push(Path::between(&attacker, verb(target), target));
-            controls.push(Path::new(target, verb(target), "itself"));
-            controls.push(Path::new(&neighbour, verb(open), format!("{open}")));
+        // On a cluster with IPv4 and IPv6, a policy must hold for both.
+        for to in target.addresses().filter(|to| attacker.address_like(*to).is_some()) {
+            let open_to = open.address_like(to).unwrap_or(open.address);
+            for verb in [tcp, udp] {
+                attempts.push(Path::between(&attacker, verb(to), target));
+                controls.push(Path::new(target, verb(to), "itself"));
+                controls.push(Path::new(&neighbour, verb(open_to), format!("{open}")));
+            }
         }
     }
     cx.reach(attempts).stopped_by(Guard::Network).while_open(controls).await
 }
 
-fn tcp(target: &Probe) -> Verb {
-    Verb::Tcp { to: target.address, port: PORT }
+fn tcp(to: IpAddr) -> Verb {
+    Verb::Tcp { to, port: PORT }
 }
 
-fn udp(target: &Probe) -> Verb {
-    Verb::Udp { to: target.address, port: PORT }
+fn udp(to: IpAddr) -> Verb {
+    Verb::Udp { to, port: PORT }
 }
