@@ -17,6 +17,7 @@ mod bring_up;
 mod containers;
 pub(crate) mod docker;
 mod engine;
+mod families;
 mod fence;
 pub(crate) mod hardening;
 mod inventory;
@@ -42,6 +43,7 @@ use anyhow::{Context, Result, bail};
 use harness::settings::ClusterSettings;
 
 pub use engine::Engine;
+pub use families::Families;
 pub use sabotage::Sabotage;
 pub use steps::{Progress, Timings};
 
@@ -85,6 +87,8 @@ pub struct Plan {
     pub lifetime: Lifetime,
     /// Whether the hardening of `ci/range/hardened/` is applied.
     pub hardened: bool,
+    /// Which families of addresses it has.
+    pub families: Families,
     /// Whether the containers of a failed attempt stay for a look at them.
     pub keep_failed: bool,
 }
@@ -112,7 +116,9 @@ impl Range {
     /// # Errors
     /// When the machine cannot run it, or the name is in use. Nothing of the attempt is left then.
     pub async fn up(name: &str, lifetime: Lifetime, progress: Progress) -> Result<Self> {
-        Self::follow(&Plan { name: name.to_owned(), lifetime, hardened: true, keep_failed: false }, progress).await
+        let families = Families::Ipv4;
+        let plan = Plan { name: name.to_owned(), lifetime, hardened: true, families, keep_failed: false };
+        Self::follow(&plan, progress).await
     }
 
     /// Brings a range up as a [`Plan`] has it.

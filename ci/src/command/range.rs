@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use ci::faults::Fault;
-use ci::range::{Engine, Lifetime, Plan, Range, Sabotage};
+use ci::range::{Engine, Families, Lifetime, Plan, Range, Sabotage};
 use clap::{Args, Subcommand};
 
 use crate::console;
@@ -16,6 +16,9 @@ pub(crate) enum Command {
         /// Leave the cluster as kubeadm makes it
         #[arg(long)]
         no_hardening: bool,
+        /// Give nodes, pods and Services IPv6 addresses besides
+        #[arg(long)]
+        dual_stack: bool,
         /// Should it fail, leave its containers for a look at them
         #[arg(long)]
         keep_failed: bool,
@@ -103,8 +106,14 @@ pub(crate) struct On {
 
 pub(crate) async fn run(command: Command) -> Result<()> {
     match command {
-        Command::Up { range, no_hardening, keep_failed } => {
-            let plan = Plan { name: range.name, lifetime: Lifetime::Kept, hardened: !no_hardening, keep_failed };
+        Command::Up { range, no_hardening, dual_stack, keep_failed } => {
+            let plan = Plan {
+                name: range.name,
+                lifetime: Lifetime::Kept,
+                hardened: !no_hardening,
+                families: if dual_stack { Families::Both } else { Families::Ipv4 },
+                keep_failed,
+            };
             up(&plan).await
         }
         Command::Down { all: true, .. } => {

@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use anyhow::{Context, Result, bail};
 use tokio::try_join;
 
+use super::families::Families;
 use super::kubectl::Kubectl;
 use super::layout::{Layout, Node};
 use super::names::Names;
@@ -37,13 +38,18 @@ pub(crate) async fn run(
 
     let layout = Layout::of(names)?;
     let [a, b, c] = layout.nodes();
-    let prepared =
-        async { try_join!(prepare(a, &layout, gateway), prepare(b, &layout, gateway), prepare(c, &layout, gateway)) };
+    let prepared = async {
+        try_join!(
+            prepare(a, &layout, plan, gateway),
+            prepare(b, &layout, plan, gateway),
+            prepare(c, &layout, plan, gateway)
+        )
+    };
     steps.step("nodes booted, routes closed", prepared).await?;
 
     let kubectl = Kubectl::new(&layout.control_plane.name);
     let initialised = async {
-        steps.step("control plane initialised", kubeadm::init(names, &layout)).await?;
+        steps.step("control plane initialised", kubeadm::init(names, &layout, plan.families)).await?;
         write_kubeconfig(names, &layout).await?;
         if plan.hardened {
             steps
@@ -55,8 +61,8 @@ pub(crate) async fn run(
     let joined = async {
         kubeadm::until_api_answers(&layout.control_plane).await?;
         try_join!(
-            steps.step("network plug-in and DNS applied", kubeadm::apply_add_ons(&layout.control_plane)),
-            steps.step("workers joined", join_workers(names, &layout, &kubectl)),
+            steps.step("network plug-in and DNS applied", kubeadm::apply_add_ons(&layout.control_plane, plan.families)),
+            steps.step("workers joined", join_workers(names, &layout, plan.families, &kubectl)),
         )?;
         steps.step("nodes and DNS ready", until_ready(&kubectl)).await?;
         steps.step("pods routed between nodes", pod_routes::until_there(&layout, &kubectl)).await
@@ -90,16 +96,17 @@ async fn start(
     Ok(())
 }
 
-async fn prepare(node: &Node, layout: &Layout, gateway: Ipv4Addr) -> Result<()> {
+async fn prepare(node: &Node, layout: &Layout, plan: &Plan, gateway: Ipv4Addr) -> Result<()> {
     // The entrypoint reads the default route; only then may it go.
     kubeadm::until_containerd_runs(node).await?;
-    try_join!(fence::close(node, layout.metadata.address, gateway), kubeadm::name_pause_by_digest(node)).map(drop)
+    try_join!(fence::close(node, layout.metadata.address, gateway, plan.families), kubeadm::name_pause_by_digest(node))
+        .map(drop)
 }
 
-async fn join_workers(names: &Names, layout: &Layout, kubectl: &Kubectl) -> Result<()> {
+async fn join_workers(names: &Names, layout: &Layout, families: Families, kubectl: &Kubectl) -> Result<()> {
     kubeadm::until_joinable(&layout.control_plane).await?;
     let join = async |worker: &Node, pool: &str| {
-        kubeadm::join(names, worker).await?;
+        kubeadm::join(names, worker, families).await?;
         // kubeadm is done once the kubelet has its certificate; the node is there a moment later.
         kubectl.run(&["wait", "--for=create", &format!("node/{}", worker.name), "--timeout=60s"]).await?;
         kubectl.run(&["annotate", "node", &worker.name, &format!("{NODE_POOL}={pool}")]).await

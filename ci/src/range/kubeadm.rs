@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::docker::exec;
+use super::families::Families;
 use super::layout::{Layout, Node};
 use super::names::Names;
 use super::template::render;
@@ -15,10 +16,6 @@ const ADD_ONS: &str = include_str!("../../range/add-ons.sh");
 const PAUSE_BY_DIGEST: &str = include_str!("../../range/pause-by-digest.sh");
 const UNTIL_CONTAINERD_RUNS: &str = include_str!("../../range/until-containerd-runs.sh");
 
-/// The range's pods live here; the CNI manifest of the node image asks for it.
-const POD_SUBNET: &str = "10.244.0.0/16";
-pub(crate) const SERVICE_SUBNET: &str = "10.96.0.0/16";
-
 /// Known beforehand so that workers need not be told. It opens nothing outside the range's own network.
 const TOKEN: &str = "abcdef.0123456789abcdef";
 
@@ -28,12 +25,12 @@ const LIMIT: Duration = Duration::from_secs(180);
 ///
 /// # Errors
 /// When kubeadm fails.
-pub(crate) async fn init(names: &Names, layout: &Layout) -> Result<()> {
+pub(crate) async fn init(names: &Names, layout: &Layout, families: Families) -> Result<()> {
     let node = &layout.control_plane;
     let version = exec(&node.name, &["cat", "/kind/version"], b"", LIMIT)
         .await
         .context("the node image has no /kind/version, so it is not a kind node image")?;
-    let config = render_for(INIT, names, node, version.trim())?;
+    let config = render_for(INIT, names, node, families, version.trim())?;
     run(node, "init", &config).await
 }
 
@@ -41,8 +38,10 @@ pub(crate) async fn init(names: &Names, layout: &Layout) -> Result<()> {
 ///
 /// # Errors
 /// When the API refuses them.
-pub(crate) async fn apply_add_ons(control_plane: &Node) -> Result<()> {
-    exec(&control_plane.name, &["sh", "-s", "--", POD_SUBNET], ADD_ONS.as_bytes(), LIMIT)
+pub(crate) async fn apply_add_ons(control_plane: &Node, families: Families) -> Result<()> {
+    let (pods, services) = (families.pods(), families.services());
+    let both = if families == Families::Both { services.as_str() } else { "" };
+    exec(&control_plane.name, &["sh", "-s", "--", &pods, both], ADD_ONS.as_bytes(), LIMIT)
         .await
         .map(drop)
         .context("the network plug-in and CoreDNS cannot be applied")
@@ -52,8 +51,8 @@ pub(crate) async fn apply_add_ons(control_plane: &Node) -> Result<()> {
 ///
 /// # Errors
 /// When kubeadm fails.
-pub(crate) async fn join(names: &Names, worker: &Node) -> Result<()> {
-    let config = render_for(JOIN, names, worker, "")?;
+pub(crate) async fn join(names: &Names, worker: &Node, families: Families) -> Result<()> {
+    let config = render_for(JOIN, names, worker, families, "")?;
     run(worker, "join", &config).await
 }
 
@@ -65,7 +64,7 @@ async fn run(node: &Node, verb: &str, config: &str) -> Result<()> {
         .with_context(|| format!("kubeadm {verb} failed on node {}", node.name))
 }
 
-fn render_for(template: &str, names: &Names, node: &Node, version: &str) -> Result<String> {
+fn render_for(template: &str, names: &Names, node: &Node, families: Families, version: &str) -> Result<String> {
     render(
         "the kubeadm configuration",
         template,
@@ -75,8 +74,9 @@ fn render_for(template: &str, names: &Names, node: &Node, version: &str) -> Resu
             ("CONTROL_PLANE", &names.control_plane()),
             ("NODE", &node.name),
             ("NODE_ADDRESS", &node.address.to_string()),
-            ("POD_SUBNET", POD_SUBNET),
-            ("SERVICE_SUBNET", SERVICE_SUBNET),
+            ("NODE_ADDRESSES", &families.node(node.address)),
+            ("POD_SUBNET", &families.pods()),
+            ("SERVICE_SUBNET", &families.services()),
             ("TOKEN", TOKEN),
         ],
     )
@@ -142,7 +142,7 @@ mod tests {
     #[test]
     fn the_control_plane_is_reachable_under_every_name_it_is_called_by() {
         let names = Names::new("range").unwrap();
-        let config = render_for(INIT, &names, &node("range-control-plane"), "v1.34.4").unwrap();
+        let config = render_for(INIT, &names, &node("range-control-plane"), Families::Ipv4, "v1.34.4").unwrap();
         assert!(config.contains(r#"certSANs: [localhost, "127.0.0.1", "172.18.0.2"]"#));
         assert!(config.contains("kubernetesVersion: v1.34.4\n"));
         assert!(config.contains("podSubnet: 10.244.0.0/16\n"));
@@ -151,9 +151,9 @@ mod tests {
     #[test]
     fn a_worker_registers_under_its_containers_name_and_address() {
         let names = Names::new("range").unwrap();
-        let config = render_for(JOIN, &names, &node("range-worker"), "").unwrap();
+        let config = render_for(JOIN, &names, &node("range-worker"), Families::Both, "").unwrap();
         assert!(config.contains("kind://docker/range/range-worker"));
-        assert!(config.contains("value: 172.18.0.2\n"));
+        assert!(config.contains("value: 172.18.0.2,fd00:10::ac12:2\n"));
         assert!(config.contains("apiServerEndpoint: range-control-plane:6443\n"));
     }
 }

@@ -13,15 +13,14 @@ use super::layout::{Layout, Node};
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// One loop inside the node: an exec for each try would cost more than the try.
-const UNTIL_ROUTED: &str =
-    r#"for pods in "$@"; do until ip -4 route show "$pods" | grep -q .; do sleep 0.1; done; done"#;
+const UNTIL_ROUTED: &str = r#"for pods in "$@"; do case $pods in *:*) family=-6;; *) family=-4;; esac; until ip $family route show "$pods" | grep -q .; do sleep 0.1; done; done"#;
 
 /// Waits until each node has a route to the pods of each other node; the nodes must be Ready.
 ///
 /// # Errors
 /// Names the node that has none in time.
 pub(crate) async fn until_there(layout: &Layout, kubectl: &Kubectl) -> Result<()> {
-    let jsonpath = r#"jsonpath={range .items[*]}{.metadata.name} {.spec.podCIDR}{"\n"}{end}"#;
+    let jsonpath = r#"jsonpath={range .items[*]}{.metadata.name} {.spec.podCIDRs[*]}{"\n"}{end}"#;
     let ranges = kubectl.run(&["get", "nodes", "-o", jsonpath]).await?;
     let [a, b, c] = layout.nodes();
     try_join!(until_routed(a, &ranges), until_routed(b, &ranges), until_routed(c, &ranges)).map(drop)
@@ -35,10 +34,10 @@ async fn until_routed(node: &Node, ranges: &str) -> Result<()> {
         .with_context(|| format!("node {} has no route to the pods of other nodes", node.name))
 }
 
-/// The pod ranges of every node but this one, from lines of name and range.
+/// The pod ranges of every node but this one, from lines of name and ranges.
 fn others<'a>(ranges: &'a str, node: &str) -> Vec<&'a str> {
     let lines = ranges.lines().filter_map(|line| line.split_once(' '));
-    lines.filter(|(name, range)| *name != node && !range.is_empty()).map(|(_, range)| range).collect()
+    lines.filter(|(name, _)| *name != node).flat_map(|(_, ranges)| ranges.split_whitespace()).collect()
 }
 
 #[cfg(test)]
@@ -47,7 +46,7 @@ mod tests {
 
     #[test]
     fn a_node_needs_no_route_to_its_own_pods() {
-        let ranges = "a 10.244.0.0/24\nb 10.244.1.0/24\nc 10.244.2.0/24\n";
-        assert_eq!(others(ranges, "b"), ["10.244.0.0/24", "10.244.2.0/24"]);
+        let ranges = "a 10.244.0.0/24 fd00::/64\nb 10.244.1.0/24 fd00:0:0:1::/64\nc 10.244.2.0/24\n";
+        assert_eq!(others(ranges, "b"), ["10.244.0.0/24", "fd00::/64", "10.244.2.0/24"]);
     }
 }

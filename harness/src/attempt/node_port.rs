@@ -58,6 +58,8 @@ impl Cx {
             "metadata": { "name": "node-port", "labels": sandbox.labels(), "annotations": sandbox.annotations() },
             "spec": {
                 "type": "NodePort", "selector": selector, "ports": [{ "port": port }],
+                // Nodes may have addresses of both families.
+                "ipFamilyPolicy": "PreferDualStack",
                 // Probes are never Ready.
                 "publishNotReadyAddresses": true,
             },
