@@ -20,6 +20,10 @@ const WITHIN: Duration = Duration::from_secs(60);
 /// One round of listing and deleting; longer, and the API server has fallen silent.
 const ROUND_WITHIN: Duration = Duration::from_secs(15);
 const AGAIN_AFTER: Duration = Duration::from_millis(100);
+/// How often a sweep of everything looks again.
+const LOOKS: usize = 5;
+/// What was asked for before a run was killed has arrived by then.
+const LATECOMERS_WITHIN: Duration = Duration::from_secs(1);
 
 /// A kind that a run makes objects of.
 struct Kind {
@@ -193,15 +197,26 @@ pub(super) async fn sweep(client: &Client, run: &str, made: Made) -> Result<(), 
 /// # Errors
 /// Where the cluster cannot be listed, or something does not go.
 pub async fn sweep_expired(client: &Client) -> Result<usize, String> {
-    sweep_runs(client, expired).await
+    sweep_runs(client, expired).await.map(|runs| runs.len())
 }
 
-/// Takes away what any run has left behind, expired or not.
+/// Takes away what any run has left behind, expired or not, and looks again a moment later: what a run that was killed just now had asked
+/// for may still be on its way through a busy API server.
 ///
 /// # Errors
 /// As [`sweep_expired`].
 pub async fn sweep_all(client: &Client) -> Result<usize, String> {
-    sweep_runs(client, |_| true).await
+    let mut swept = BTreeSet::new();
+    // A run that is at work makes new ones all the time: there is an end to it.
+    for _ in 0..LOOKS {
+        let found = sweep_runs(client, |_| true).await?;
+        if found.is_empty() {
+            break;
+        }
+        swept.extend(found);
+        sleep(LATECOMERS_WITHIN).await;
+    }
+    Ok(swept.len())
 }
 
 fn expired(annotations: &BTreeMap<String, String>) -> bool {
@@ -210,7 +225,10 @@ fn expired(annotations: &BTreeMap<String, String>) -> bool {
     expires.is_some_and(|expires| expires < Timestamp::now())
 }
 
-async fn sweep_runs(client: &Client, doomed: fn(&BTreeMap<String, String>) -> bool) -> Result<usize, String> {
+async fn sweep_runs(
+    client: &Client,
+    doomed: fn(&BTreeMap<String, String>) -> bool,
+) -> Result<BTreeSet<String>, String> {
     let mut kinds = Kind::controllers();
     kinds.extend([Kind::pods(), Kind::carriers(), Kind::namespaces(), Kind::priorities(), Kind::webhooks()]);
     let lists = futures::future::join_all(kinds.iter().map(|kind| kind.list(client, RUN))).await;
@@ -223,7 +241,7 @@ async fn sweep_runs(client: &Client, doomed: fn(&BTreeMap<String, String>) -> bo
     for run in &runs {
         sweep(client, run, Made { controllers: true, webhooks: true }).await?;
     }
-    Ok(runs.len())
+    Ok(runs)
 }
 
 #[cfg(test)]
