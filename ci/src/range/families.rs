@@ -2,6 +2,8 @@
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
+use super::fence::METADATA_IPV6;
+
 /// IPv4 alone, as OKE's clusters have by default, or both.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Families {
@@ -39,12 +41,18 @@ impl Families {
     }
 
     /// What gives a node the second family. A Service's address needs some route to be looked up before kube-proxy's rules rewrite it; there
-    /// is no default route to be closed, for nobody advertises one.
+    /// is no default route to be closed, for nobody advertises one. The metadata service answers its own link alone: whoever asks there asks
+    /// in the node's link-local name.
     pub(crate) fn script(self, address: Ipv4Addr) -> String {
         match self {
             Self::Ipv4 => String::new(),
             Self::Both => format!(
-                "ip -6 address replace {}/64 dev eth0 nodad\nsysctl -q -w net.ipv6.conf.all.forwarding=1\nip -6 route replace {} dev eth0\n",
+                r#"ip -6 address replace {}/64 dev eth0 nodad
+sysctl -q -w net.ipv6.conf.all.forwarding=1
+ip -6 route replace {} dev eth0
+link=$(ip -6 -o address show dev eth0 scope link | sed 's/.*inet6 \([^/]*\).*/\1/')
+ip6tables -w -t nat -I POSTROUTING -d {METADATA_IPV6} -o eth0 -j SNAT --to-source "$link"
+"#,
                 node_ipv6(address),
                 SERVICES[1]
             ),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use futures::future::join_all;
 use kube::Client;
+use tokio::sync::Semaphore;
 
 use crate::attempt::denial::Denial;
 use crate::probe::Probe;
@@ -14,6 +15,9 @@ use crate::verdict::{Attempted, Control, NoVerdict, Verdict};
 
 /// Its port (kubernetes, pkg/cluster/ports: `KubeletPort`).
 pub const PORT: u16 = 10250;
+
+/// Each request is an exec of its own, and a probe's memory has room for so many (see [`crate::probe::exec`]).
+const EXECS_AT_ONCE: usize = 2;
 
 /// Requests to the kubelet of a probe's own node, which no security list stands before.
 #[must_use = "name the expected guards with `refused_by`"]
@@ -56,7 +60,12 @@ impl Guarded {
         let Self { kubelet: Kubelet { client, probe, addresses, paths }, guards } = self;
         let asks = addresses.iter().flat_map(|to| paths.iter().map(|path| (SocketAddr::new(*to, PORT), *path)));
         let asks: Vec<_> = asks.collect();
-        let answers = join_all(asks.iter().map(|(to, path)| https::get(&client, &probe, *to, path))).await;
+        let turns = Semaphore::new(EXECS_AT_ONCE);
+        let answers = join_all(asks.iter().map(|(to, path)| async {
+            let _turn = turns.acquire().await;
+            https::get(&client, &probe, *to, path).await
+        }))
+        .await;
         let (mut served, mut unclear, mut refused) = (Vec::new(), Vec::new(), Vec::new());
         let mut slowest_ms = 0;
         for ((to, path), asked) in asks.iter().zip(answers) {
