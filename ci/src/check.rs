@@ -21,7 +21,8 @@ pub async fn check(progress: Progress) -> Result<()> {
     let tell = |line: &str| progress(line);
     step("unit tests", &tell, cargo("unit --quiet")).await?;
     // These start and end clusters and containers of their own.
-    let own = "test --quiet --package ci --test range --test kind_accepts_the_image --test metadata_image";
+    let own =
+        "test --quiet --package ci --test range --test dual_stack --test kind_accepts_the_image --test metadata_image";
     step("clusters of their own", &tell, cargo(&format!("{own} -- --ignored --test-threads=1"))).await?;
     let old = "test --quiet --package ci --test before_1_25 -- --ignored --test-threads=1";
     step("what ended with Kubernetes 1.25", &tell, cargo(old)).await?;
