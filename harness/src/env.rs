@@ -1,7 +1,7 @@
 //! What all scenarios of a run share.
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::{Result, bail};
 use tokio::sync::Semaphore;
@@ -40,9 +40,9 @@ pub struct Env {
     /// One node of each pool in scope that can host a probe.
     pub hosts: Vec<NodeFacts>,
     /// What the run makes.
-    pub sandbox: Sandbox,
+    pub sandbox: Arc<Sandbox>,
     /// The agents.
-    pub probes: Probes,
+    pub probes: Arc<Probes>,
     /// Endpoints outside the cluster.
     pub outside: Vec<SocketAddr>,
     /// The service account that deploys in each namespace that has one of this name.
@@ -152,8 +152,8 @@ impl Env {
             traffic: traffic.clone(),
         };
         Ok(Self {
-            sandbox: Sandbox::new(client.clone(), &user),
-            probes: Probes::new(client, image, listening),
+            sandbox: Arc::new(Sandbox::new(client.clone(), &user)),
+            probes: Arc::new(Probes::new(client, image, listening)),
             personas: Personas::new(operator, anonymous),
             discovery,
             inventory,

@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use futures::FutureExt;
+use futures::future::{BoxFuture, Shared};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::api::{Api, ListParams};
@@ -72,7 +74,7 @@ impl Outfit<'_> {
     }
 }
 
-type Started = Arc<OnceCell<Result<Arc<Probe>, String>>>;
+type Started = Shared<BoxFuture<'static, Result<Arc<Probe>, String>>>;
 type Carried = Arc<OnceCell<Result<(String, String), String>>>;
 
 /// The run's agents by namespace and node.
@@ -123,7 +125,7 @@ impl Probes {
     /// The agents that run, by namespace and node.
     pub fn running(&self) -> Vec<ProbeFacts> {
         let started = self.started.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let running = started.values().filter_map(|cell| cell.get()?.as_ref().ok());
+        let running = started.values().filter_map(|started| started.peek()?.as_ref().ok());
         let mut facts: Vec<ProbeFacts> = running
             .map(|probe| ProbeFacts {
                 namespace: probe.namespace.clone(),
@@ -140,7 +142,12 @@ impl Probes {
     ///
     /// # Errors
     /// Why it does not run; the same for everybody who asks.
-    pub async fn get(&self, sandbox: &Sandbox, namespace: &str, node: &NodeFacts) -> Result<Arc<Probe>, String> {
+    pub async fn get(
+        self: &Arc<Self>,
+        sandbox: &Arc<Sandbox>,
+        namespace: &str,
+        node: &NodeFacts,
+    ) -> Result<Arc<Probe>, String> {
         let outfit = Outfit { args: self.listening.serve(), ..Outfit::plain(sandbox, namespace, node) };
         self.get_as(sandbox, namespace, node, outfit).await
     }
@@ -149,22 +156,42 @@ impl Probes {
     ///
     /// # Errors
     /// As [`Probes::get`].
-    pub async fn on_host(&self, sandbox: &Sandbox, node: &NodeFacts) -> Result<Arc<Probe>, String> {
+    pub async fn on_host(self: &Arc<Self>, sandbox: &Arc<Sandbox>, node: &NodeFacts) -> Result<Arc<Probe>, String> {
         let namespace = sandbox.on_host().await?;
         let outfit = Outfit { host_network: true, ..Outfit::plain(sandbox, namespace, node) };
         self.get_as(sandbox, namespace, node, outfit).await
     }
 
     async fn get_as(
-        &self,
-        sandbox: &Sandbox,
+        self: &Arc<Self>,
+        sandbox: &Arc<Sandbox>,
         namespace: &str,
         node: &NodeFacts,
-        outfit: Outfit<'_>,
+        outfit: Outfit<'static>,
     ) -> Result<Arc<Probe>, String> {
         let key = (namespace.to_owned(), node.name.clone());
-        let cell = self.started.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).entry(key).or_default().clone();
-        cell.get_or_init(|| async { self.start(sandbox, namespace, node, outfit).await.map(Arc::new) }).await.clone()
+        let started = {
+            let mut started = self.started.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            started.entry(key).or_insert_with(|| self.begin(sandbox, namespace, node, outfit)).clone()
+        };
+        started.await
+    }
+
+    /// Starts an agent whatever becomes of whoever asked for it first: to begin once more would be refused as already there, and counted
+    /// in the namespace's quotas all the same, until their controller looks again minutes later.
+    fn begin(
+        self: &Arc<Self>,
+        sandbox: &Arc<Sandbox>,
+        namespace: &str,
+        node: &NodeFacts,
+        outfit: Outfit<'static>,
+    ) -> Started {
+        let (probes, sandbox) = (self.clone(), sandbox.clone());
+        let (namespace, node) = (namespace.to_owned(), node.clone());
+        let start = tokio::spawn(async move { probes.start(&sandbox, &namespace, &node, outfit).await.map(Arc::new) });
+        let started =
+            async { start.await.unwrap_or_else(|crash| Err(format!("the start of a probe crashed: {crash}"))) };
+        started.boxed().shared()
     }
 
     /// An agent of its own kind in `namespace` on `node`, for whoever asks.
