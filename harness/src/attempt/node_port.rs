@@ -15,9 +15,9 @@ use crate::verdict::NoVerdict;
 /// kube-proxy writes its rules within seconds.
 const OPEN_WITHIN: Duration = Duration::from_secs(20);
 
-/// The Service, made once for all scenarios of a run.
+/// The Service, made once for all scenarios of a run; one that cannot be had is not tried again.
 #[derive(Debug, Default)]
-pub struct NodePort(OnceCell<u16>);
+pub struct NodePort(OnceCell<Result<u16, NoVerdict>>);
 
 impl Cx {
     /// The node port of a Service of the run's own, in its own namespace, that leads to `port` of the probes there. It is open to them on all
@@ -26,7 +26,7 @@ impl Cx {
     /// # Errors
     /// Inconclusive where the Service cannot be made, or its port does not open.
     pub async fn node_port(&self, on: &[IpAddr], port: u16) -> Result<u16, NoVerdict> {
-        let opened = self.env.node_port.0.get_or_try_init(|| async {
+        let opened = self.env.node_port.0.get_or_init(|| async {
             let probe = self.outside_probe(self.node()?).await?;
             let node_port = self.open_node_port(&probe.namespace, port).await?;
             let paths = on.iter().map(|to| Path::new(&probe, Verb::Tcp { to: *to, port: node_port }, "the node port"));
@@ -47,7 +47,7 @@ impl Cx {
                 sleep(Duration::from_millis(200)).await;
             }
         });
-        opened.await.copied()
+        opened.await.clone()
     }
 
     async fn open_node_port(&self, namespace: &str, port: u16) -> Result<u16, NoVerdict> {

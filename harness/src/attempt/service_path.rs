@@ -25,7 +25,10 @@ const AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 /// The Services that lead to a namespace's probes, one for each namespace, made when first asked for.
 #[derive(Debug, Default)]
-pub struct ServicePaths(Mutex<HashMap<String, Arc<OnceCell<Front>>>>);
+pub struct ServicePaths(Mutex<HashMap<String, Made>>);
+
+/// A Service that cannot be had is not tried again by everybody who asks for it.
+type Made = Arc<OnceCell<Result<Front, NoVerdict>>>;
 
 /// A Service of the run's own: the ports of its one address lead to a pod each, on TCP and UDP.
 #[derive(Clone, Debug)]
@@ -68,7 +71,7 @@ impl Cx {
             let mut fronts = self.env.service_paths.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
             fronts.entry(namespace.to_owned()).or_default().clone()
         };
-        let made = cell.get_or_try_init(|| async {
+        let made = cell.get_or_init(|| async {
             let behind: Vec<_> = targets.iter().chain(open).map(|probe| (probe.address, port)).collect();
             let front = self.make_front(&name_for(namespace), &behind).await?;
             let ways = (targets.len()..targets.len() + open.len()).flat_map(|place| front.verbs(place));
@@ -89,7 +92,7 @@ impl Cx {
                 sleep(AGAIN_AFTER).await;
             }
         });
-        made.await.cloned()
+        made.await.clone()
     }
 
     /// A Service of the run's own that leads to each of `behind`, in its own namespace.
