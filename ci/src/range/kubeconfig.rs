@@ -50,7 +50,12 @@ pub(crate) fn write(path: &Path, text: &str) -> Result<()> {
 
 /// The kubeconfig of whoever holds `token`; `authority` is a certificate in PEM.
 pub(crate) fn of_token(context: &str, server: &str, authority: &str, token: &str) -> String {
-    let authority = BASE64_STANDARD.encode(authority);
+    text(context, server, &BASE64_STANDARD.encode(authority), &[("token", token)])
+}
+
+/// A kubeconfig with one context; `authority` is encoded already, and `credential` is what the user has.
+fn text(context: &str, server: &str, authority: &str, credential: &[(&str, &str)]) -> String {
+    let credential: String = credential.iter().map(|(key, value)| format!("    {key}: {value}\n")).collect();
     format!(
         "apiVersion: v1
 kind: Config
@@ -68,8 +73,7 @@ current-context: {context}
 users:
 - name: {context}
   user:
-    token: {token}
-"
+{credential}"
     )
 }
 
@@ -110,30 +114,9 @@ pub(crate) fn rewrite(admin_conf: &str, names: &Names, port: u16) -> Result<Stri
             .with_context(|| format!("/etc/kubernetes/admin.conf of range `{}` has no {key}", names.range()))
     };
     let authority = field("certificate-authority-data")?;
-    let certificate = field("client-certificate-data")?;
-    let key = field("client-key-data")?;
-    let context = names.context();
-    Ok(format!(
-        "apiVersion: v1
-kind: Config
-clusters:
-- name: {context}
-  cluster:
-    certificate-authority-data: {authority}
-    server: https://127.0.0.1:{port}
-contexts:
-- name: {context}
-  context:
-    cluster: {context}
-    user: {context}
-current-context: {context}
-users:
-- name: {context}
-  user:
-    client-certificate-data: {certificate}
-    client-key-data: {key}
-"
-    ))
+    let credential = ["client-certificate-data", "client-key-data"];
+    let [certificate, key] = credential.map(|key| Ok::<_, anyhow::Error>((key, field(key)?)));
+    Ok(text(&names.context(), &format!("127.0.0.1:{port}"), authority, &[certificate?, key?]))
 }
 
 #[cfg(test)]

@@ -4,16 +4,12 @@ use std::net::IpAddr;
 use k8s_openapi::api::core::v1::Service;
 use serde_json::json;
 use tokio::sync::OnceCell;
-use tokio::time::{Duration, Instant, sleep};
 
-use crate::attempt::reach::{Path, walk};
+use crate::attempt::reach::{OPEN_WITHIN, Path, until_open};
 use crate::cx::Cx;
-use crate::probe::batch::{Touch, Verb};
+use crate::probe::batch::Verb;
 use crate::probe::pod::PROBE;
 use crate::verdict::NoVerdict;
-
-/// kube-proxy writes its rules within seconds.
-const OPEN_WITHIN: Duration = Duration::from_secs(20);
 
 /// The Service, made once for all scenarios of a run; one that cannot be had is not tried again.
 #[derive(Debug, Default)]
@@ -31,21 +27,10 @@ impl Cx {
             let node_port = self.open_node_port(&probe.namespace, port).await?;
             let paths = on.iter().map(|to| Path::new(&probe, Verb::Tcp { to: *to, port: node_port }, "the node port"));
             let paths: Vec<Path> = paths.collect();
-            let start = Instant::now();
-            loop {
-                let answers = walk(&paths).await.into_iter().collect::<Result<Vec<_>, _>>();
-                let answers = answers.map_err(NoVerdict::Inconclusive)?;
-                if answers.iter().all(|answers| answers.own.touch() == Touch::Reached) {
-                    return Ok(node_port);
-                }
-                if start.elapsed() > OPEN_WITHIN {
-                    let seconds = OPEN_WITHIN.as_secs();
-                    let why =
-                        format!("no control: node port {node_port} did not open on every node within {seconds} s");
-                    return Err(NoVerdict::inconclusive(why));
-                }
-                sleep(Duration::from_millis(200)).await;
-            }
+            let Some(_) = until_open(&paths).await? else { return Ok(node_port) };
+            let seconds = OPEN_WITHIN.as_secs();
+            let why = format!("no control: node port {node_port} did not open on every node within {seconds} s");
+            Err(NoVerdict::inconclusive(why))
         });
         opened.await.clone()
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::probe::Probe;
 use crate::probe::batch::{Answer, Touch, Verb};
@@ -236,6 +236,27 @@ pub(crate) async fn walk(paths: &[Path]) -> Vec<Answered> {
         Ok(Answers { own, instead: answers.next() })
     }))
     .await
+}
+
+/// kube-proxy writes its rules within seconds.
+pub(crate) const OPEN_WITHIN: Duration = Duration::from_secs(20);
+
+/// Waits until a Service of the run's own leads along all of `paths`; one that is still closed after [`OPEN_WITHIN`] is told.
+///
+/// # Errors
+/// Inconclusive where an exec broke.
+pub(crate) async fn until_open(paths: &[Path]) -> Result<Option<String>, NoVerdict> {
+    let start = Instant::now();
+    loop {
+        let answers = walk(paths).await.into_iter().collect::<Result<Vec<_>, _>>();
+        let answers = answers.map_err(NoVerdict::Inconclusive)?;
+        let closed = paths.iter().zip(&answers).find(|(_, answers)| answers.own.touch() != Touch::Reached);
+        let Some((path, answers)) = closed else { return Ok(None) };
+        if start.elapsed() > OPEN_WITHIN {
+            return Ok(Some(path.told(&answers.own)));
+        }
+        sleep(AGAIN_AFTER).await;
+    }
 }
 
 #[cfg(test)]

@@ -8,20 +8,16 @@ use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
-use tokio::time::{Duration, Instant, sleep};
 
-use crate::attempt::reach::{Path, walk};
+use crate::attempt::reach::{OPEN_WITHIN, Path, until_open};
 use crate::cx::Cx;
 use crate::probe::Probe;
-use crate::probe::batch::{Touch, Verb};
+use crate::probe::batch::Verb;
 use crate::probe::start::fnv;
 use crate::verdict::NoVerdict;
 
 /// The first port of a Service; each pod behind it has one of its own.
 const FIRST: u16 = 10_000;
-/// kube-proxy writes its rules within seconds.
-const OPEN_WITHIN: Duration = Duration::from_secs(20);
-const AGAIN_AFTER: Duration = Duration::from_millis(200);
 
 /// The Services that lead to a namespace's probes, one for each namespace, made when first asked for.
 #[derive(Debug, Default)]
@@ -76,21 +72,10 @@ impl Cx {
             let front = self.make_front(&name_for(namespace), &behind).await?;
             let ways = (targets.len()..targets.len() + open.len()).flat_map(|place| front.verbs(place));
             let ways: Vec<Path> = ways.map(|verb| Path::new(witness, verb, "a Service of the run's own")).collect();
-            let start = Instant::now();
-            loop {
-                let answers = walk(&ways).await.into_iter().collect::<Result<Vec<_>, _>>();
-                let answers = answers.map_err(NoVerdict::Inconclusive)?;
-                let closed = ways.iter().zip(&answers).find(|(_, answers)| answers.own.touch() != Touch::Reached);
-                let Some((way, answers)) = closed else { return Ok(front) };
-                if start.elapsed() > OPEN_WITHIN {
-                    let (told, seconds) = (way.told(&answers.own), OPEN_WITHIN.as_secs());
-                    let why = format!(
-                        "no control: a Service does not lead to its pods {seconds} s after it was made: {told}"
-                    );
-                    return Err(NoVerdict::inconclusive(why));
-                }
-                sleep(AGAIN_AFTER).await;
-            }
+            let Some(told) = until_open(&ways).await? else { return Ok(front) };
+            let seconds = OPEN_WITHIN.as_secs();
+            let why = format!("no control: a Service does not lead to its pods {seconds} s after it was made: {told}");
+            Err(NoVerdict::inconclusive(why))
         });
         made.await.clone()
     }

@@ -13,6 +13,7 @@ use crate::cx::Cx;
 use crate::probe::Probe;
 use crate::probe::batch::{Touch, Verb};
 use crate::probe::dialled::{self, Dialled};
+use crate::probe::pod::NOBODY;
 use crate::sandbox::told;
 use crate::scenario::Guard;
 use crate::verdict::{Attempted, Control, NoVerdict, Verdict};
@@ -21,9 +22,6 @@ use crate::verdict::{Attempted, Control, NoVerdict, Verdict};
 /// one that is Ready for longer than that is alive, and out of reach.
 const GIVEN_UP_WITHIN: Duration = Duration::from_secs(60);
 const AGAIN_AFTER: Duration = Duration::from_secs(2);
-
-/// Where no probe listens: discard, which nobody runs.
-const NOBODY: u16 = 9;
 
 impl Cx {
     /// Whether the API server reaches the kubelet of `from`'s node, and pods there those of `others`' nodes on `port`, TCP and UDP.

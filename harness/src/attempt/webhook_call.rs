@@ -15,6 +15,7 @@ use crate::attempt::ask::{Ask, Resource};
 use crate::attempt::service_path::{Front, port};
 use crate::cx::Cx;
 use crate::probe::Probe;
+use crate::probe::pod::NOBODY;
 use crate::sandbox::RUN;
 use crate::scenario::Guard;
 use crate::verdict::{Attempted, Control, NoVerdict, Verdict};
@@ -24,8 +25,6 @@ const REACHED_WITHIN: Duration = Duration::from_secs(20);
 const AGAIN_AFTER: Duration = Duration::from_millis(300);
 /// Seconds that the API server waits for a webhook's answer.
 const CALL_S: u32 = 3;
-/// Where no probe listens.
-const NOBODY: u16 = 9;
 /// Which webhook is asked about an object.
 const PLACE: &str = "oke-conformance/webhook";
 

@@ -9,6 +9,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
 use crate::attempt::api::chain;
+use crate::attempt::kubelet;
 use crate::probe::Probe;
 
 /// The API server gives up connecting after 30 s (k8s.io/client-go, transport: the dialer's own limit).
@@ -56,7 +57,9 @@ async fn exec(client: &Client, probe: &Probe) -> Result<Option<String>, String> 
 fn dialled(words: Option<&str>) -> Result<Dialled, String> {
     match words {
         None => Ok(Dialled::Served),
-        Some(words) if words.contains("dial tcp ") && words.contains(":10250: ") => Ok(Dialled::Cut(words.into())),
+        Some(words) if words.contains("dial tcp ") && words.contains(&format!(":{}: ", kubelet::PORT)) => {
+            Ok(Dialled::Cut(words.into()))
+        }
         Some(words) => Err(words.into()),
     }
 }

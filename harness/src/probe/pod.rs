@@ -12,6 +12,9 @@ pub const DEADLINE_S: u32 = 1800;
 /// The label that agents have and nothing else of a run has.
 pub const PROBE: &str = "oke-conformance/probe";
 
+/// Where no agent listens: discard, which nobody runs.
+pub const NOBODY: u16 = 9;
+
 /// Ports every agent listens on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Listening {
