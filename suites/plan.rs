@@ -1,6 +1,6 @@
 //! `--plan`: what a run would do, for whoever has to allow it.
-use harness::cluster::traffic::IN_FLIGHT;
 use harness::env::Env;
+use harness::pace::IN_FLIGHT;
 use harness::preflight::{Plan, Planned};
 use harness::record::NodeFacts;
 use harness::rights::Right;
@@ -25,7 +25,7 @@ pub fn lines(plan: &Plan, env: &Env, suite: &str) -> Vec<String> {
         (Some(why), _, _) => format!("it would make no object: {why}"),
         (None, 0, _) => "it would make no object".to_owned(),
         (None, probes, pods) => {
-            let own = if pods > 0 { format!(", {pods} pods of single scenarios' own") } else { String::new() };
+            let own = if pods > 0 { format!(", {pods} pods that measurements and policy cases share") } else { String::new() };
             format!("it would make up to {probes} probe pods{own}, namespaces for them and a priority class, and take them away again")
         }
     });

@@ -6,7 +6,7 @@ mod live;
 
 use std::time::Duration;
 
-use harness::attempt::denial::{Denial, warned_by};
+use harness::denial::{Denial, warned_by};
 use kube::core::Status;
 use serde_json::{Value, json};
 use tokio::runtime::Runtime;

@@ -1,29 +1,8 @@
-//! Performing the forbidden act, and judging what came of it.
+//! Performing the forbidden act, and judging what came of it, by medium: what the API server is asked for, packets, the kernel of a node.
 //!
-//! Each kind of act is a builder that can be awaited only once its guards and its control are named.
-pub mod access;
-pub mod admission;
+//! Each kind of act is a builder that can be awaited only once its guards and its control are named. A kind is a file here and nothing
+//! elsewhere: it brings its own words ([`crate::cx::Cx`]'s methods), its own memory of the run ([`crate::memory`]), and its own
+//! measurements ([`crate::record::measurement`]). Whose refusal an answer is, says [`crate::denial`], which knows none of them.
 pub mod api;
-pub mod ask;
-pub mod bypass;
-pub mod contained;
-pub mod controllers;
-pub mod denial;
-pub mod enforcement;
-pub mod exemptions;
-pub mod grants;
-pub mod kubelet;
-pub mod ladder;
-pub mod names;
-pub mod node_port;
-pub mod overlay;
-pub mod psp;
-pub mod quota;
-pub mod reach;
-pub mod service_path;
-pub mod standard;
-pub mod startup_window;
-pub mod still_works;
-pub mod survey;
-pub mod webhook_call;
-pub mod withheld;
+pub mod node;
+pub mod packets;

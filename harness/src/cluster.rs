@@ -1,4 +1,5 @@
 //! The cluster: how it is reached, as whom, and what it is.
+pub mod api;
 mod client;
 pub mod connect;
 mod credential;
@@ -7,5 +8,7 @@ pub mod facts;
 pub mod inventory;
 mod kubeconfig;
 pub mod persona;
+pub mod personas;
 pub mod plugins;
 pub mod traffic;
+pub mod whoami;

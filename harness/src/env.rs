@@ -1,28 +1,28 @@
 //! What all scenarios of a run share.
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use anyhow::{Result, bail};
-use tokio::sync::Semaphore;
 
-use crate::attempt::controllers::AtWork;
-use crate::attempt::node_port::NodePort;
-use crate::attempt::quota::QuotaProof;
-use crate::attempt::service_path::ServicePaths;
 use crate::cluster::connect::Connection;
 use crate::cluster::discovery::Discovery;
 use crate::cluster::inventory::Inventory;
-use crate::cluster::persona::{Persona, Personas};
+use crate::cluster::persona::Persona;
+use crate::cluster::personas::Personas;
 use crate::cluster::traffic::Traffic;
 use crate::cluster::{facts, plugins};
 use crate::glob;
+use crate::memory::Memory;
 use crate::probe::pod::Listening;
 use crate::probe::start::{AgentImage, Probes};
-use crate::record::{ClusterFacts, EnforcementLatency, NodeFacts, StartupWindow, minor};
-use crate::sandbox::{Sandbox, told};
+use crate::quiet::Quiet;
+use crate::record::facts::{ClusterFacts, NodeFacts, minor};
+use crate::record::measurement::Measurements;
+use crate::sandbox::Sandbox;
 use crate::settings::ClusterSettings;
 use crate::suite::Suite;
+use crate::told::told;
 use crate::waiver::Waivers;
 
 /// What all scenarios of a run share.
@@ -51,23 +51,13 @@ pub struct Env {
     pub suite: Suite,
     /// What is allowed for now, and who answers for it.
     pub waivers: Waivers,
-    /// Whether quotas are enforced here at all, found once.
-    pub quota: QuotaProof,
-    /// Whether controllers are at work here at all, found once.
-    pub controllers: AtWork,
-    /// A port of every node, opened once.
-    pub node_port: NodePort,
-    /// Services that lead to probes, made once.
-    pub service_paths: ServicePaths,
-    /// Who may start many pods of its own: a few at a time, or a small cluster would measure nothing but its own load.
-    pub crowds: Semaphore,
-    /// How long new pods are let through, where a scenario has measured it.
-    pub startup_window: OnceLock<StartupWindow>,
-    /// How soon a policy bites, where a scenario has measured it.
-    pub enforcement: OnceLock<EnforcementLatency>,
+    /// What kinds of attempts remember.
+    pub memory: Memory,
+    /// What they have measured.
+    pub measurements: Measurements,
+    /// Who is at work.
+    pub quiet: Arc<Quiet>,
 }
-
-const CROWDS: usize = 2;
 
 /// The account that deploys in a namespace, where nothing else is said.
 const DEPLOYER: &str = "deployer";
@@ -153,7 +143,7 @@ impl Env {
         };
         Ok(Self {
             sandbox: Arc::new(Sandbox::new(client.clone(), &user)),
-            probes: Arc::new(Probes::new(client, image, listening)),
+            probes: Arc::new(Probes::new(client, image, listening, traffic.pace().clone())),
             personas: Personas::new(operator, anonymous),
             discovery,
             inventory,
@@ -162,13 +152,9 @@ impl Env {
             deployer: settings.deployer.clone().unwrap_or_else(|| DEPLOYER.into()),
             suite,
             waivers: Waivers::default(),
-            quota: QuotaProof::default(),
-            controllers: AtWork::default(),
-            node_port: NodePort::default(),
-            service_paths: ServicePaths::default(),
-            crowds: Semaphore::new(CROWDS),
-            startup_window: OnceLock::new(),
-            enforcement: OnceLock::new(),
+            memory: Memory::default(),
+            measurements: Measurements::default(),
+            quiet: Arc::default(),
             facts,
             hosts,
         })

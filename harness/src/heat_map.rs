@@ -3,8 +3,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::record::{Outcome, Record};
-use crate::scenario::Scope;
+use crate::record::outcome::{Outcome, Record};
+use crate::words::Scope;
 
 /// A word for each namespace and scenario.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,8 +62,8 @@ impl Heat {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::Cell;
-    use crate::scenario::{Impact, Severity};
+    use crate::record::outcome::Cell;
+    use crate::words::{Impact, Severity};
 
     fn record(id: &str, scope: Scope, cells: &[(&str, Outcome)]) -> Record {
         let cells = cells.iter().map(|(name, outcome)| Cell {

@@ -12,8 +12,8 @@ use kube::api::Api;
 use crate::env::Env;
 use crate::rights::{self, Of, Right};
 use crate::run::cells;
-use crate::sandbox::told;
 use crate::scenario::{Entry, Impact, Scope};
+use crate::told::told;
 
 /// Requests that a probe costs: its carrier, its pod, the watch until it runs, and its execs.
 const OF_A_PROBE: usize = 8;
@@ -44,7 +44,7 @@ pub struct Plan {
     pub scenarios: Vec<Planned>,
     /// Probes that would run at the most, shared by all scenarios.
     pub probes: usize,
-    /// Pods that scenarios would start for themselves besides, over the whole run.
+    /// Pods that measurements and policy cases would share besides.
     pub pods: usize,
     /// Requests that would be sent to the API server at the most, the sweep's apart.
     pub requests: usize,
@@ -128,7 +128,9 @@ impl Plan {
             .iter()
             .zip(&scenarios)
             .map(|(entry, planned)| (planned.attempts.len() + (entry.scenario.controls)(&env.facts)) * planned.cells);
-        let pods = entries.iter().map(|entry| entry.scenario.pods).sum();
+        // Scenarios share them: whoever needs most has the others have enough.
+        let shared = entries.iter().map(|entry| entry.scenario.pods).max().unwrap_or_default();
+        let pods = if shared > 0 { shared.max(env.suite.sample.new_pods) } else { 0 };
         let requests = of_cells.sum::<usize>() + (probes + pods) * OF_A_PROBE + wanted.len() + OF_A_RUN;
         Ok(Self { missing, scenarios, probes, pods, requests })
     }

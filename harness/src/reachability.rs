@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::heat_map::Heat;
-use crate::record::Record;
-use crate::scenario::Scope;
+use crate::record::outcome::Record;
+use crate::words::Scope;
 
 /// A word for each ordered pair of namespaces.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,8 +45,8 @@ pub(crate) const PAIR: &str = " -> ";
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Cell, Outcome};
-    use crate::scenario::{Impact, Severity};
+    use crate::record::outcome::{Cell, Outcome};
+    use crate::words::{Impact, Severity};
 
     #[test]
     fn a_namespace_is_no_pair_with_itself() {

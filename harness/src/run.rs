@@ -1,31 +1,28 @@
 //! Running scenarios as tests: one trial and one record a scenario, one cell a repetition, and none ever missing.
 use std::collections::HashMap;
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use k8s_openapi::jiff::Timestamp;
 use libtest_mimic::{Arguments, Completion, Conclusion, Failed, Trial};
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::time::timeout_at;
 
 use crate::cx::{Cx, Place};
 use crate::env::Env;
 use crate::heat_map::HeatMap;
+use crate::quiet::Work;
 use crate::reachability::{PAIR, Reachability};
 use crate::record::{Cell, NodeFacts, Outcome, Record, Run};
 use crate::scenario::{Entry, Scope};
-use crate::verdict::{NoVerdict, Verdict};
+use crate::verdict::{Attempted, NoVerdict, Verdict};
 
-/// A cell that has no verdict by then is inconclusive: twice what the longest takes on a small cluster, waiting for others included.
-const CELL_WITHIN: Duration = Duration::from_secs(240);
-/// Cells under way at once, over all scenarios.
-const CELLS_AT_ONCE: usize = 64;
-/// ... of scenarios about pairs of namespaces: what such cells ask of the same probe travels together, and is paid for once where all ask at
-/// once; what each holds is small.
-const PAIRS_AT_ONCE: usize = 10_000;
-/// Scenarios mostly wait: far more of them than cores run at once.
-const THREADS: usize = 64;
+/// A cell that has no verdict when nothing at all has come of what the run asked for in so long a time is inconclusive, ...
+const SILENCE: Duration = Duration::from_secs(120);
+/// ... and one that takes longer than a run's objects may stand.
+const LONGEST: Duration = Duration::from_secs(30 * 60);
 
 /// The trials, for `--list` and for the filter: none of them can be run.
 pub fn catalogue(entries: &[Entry]) -> Vec<Trial> {
@@ -51,24 +48,55 @@ pub fn run(
     let start = Instant::now();
     let order: Vec<String> = entries.iter().map(|entry| entry.id.clone()).collect();
     let records: Arc<Mutex<HashMap<String, Record>>> = Arc::default();
-    let [of_pairs, of_others] = [PAIRS_AT_ONCE, CELLS_AT_ONCE].map(|limit| Arc::new(Semaphore::new(limit)));
-    let trials = entries.into_iter().map(|entry| {
-        let (env, runtime, records) = (env.clone(), runtime.clone(), records.clone());
-        let limit = if entry.scenario.scope == Scope::EachPair { of_pairs.clone() } else { of_others.clone() };
-        Trial::ignorable_test(entry.id.clone(), move || {
-            let record = runtime.block_on(one(&entry, &env, &limit, start));
-            told(&record);
-            let completion = completion(&record.outcome);
-            records.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(record.id.clone(), record);
-            completion
+    // Everything begins at once: the pace, not a number of threads, decides what is under way. Whoever asks for threads gets no more
+    // scenarios at a time.
+    let at_once = args.test_threads.map(|threads| Arc::new(Semaphore::new(threads.max(1))));
+    // Before the first cell begins, all are known to be at work: quiet is when each has been.
+    let known: Vec<_> = entries
+        .into_iter()
+        .enumerate()
+        .map(|(place, entry)| {
+            let known = at_once.is_none().then(|| at_work(env, entry.scenario.scope, place));
+            (place, entry, known)
+        })
+        .collect();
+    let waiting: Vec<(String, oneshot::Receiver<()>)> = known
+        .into_iter()
+        .map(|(place, entry, known)| {
+            let id = entry.id.clone();
+            let (done, waited) = oneshot::channel();
+            let (env, records, at_once) = (env.clone(), records.clone(), at_once.clone());
+            runtime.spawn(async move {
+                let _turn = match &at_once {
+                    Some(at_once) => at_once.acquire().await.ok(),
+                    None => None,
+                };
+                let cells = known.unwrap_or_else(|| at_work(&env, entry.scenario.scope, place));
+                let record = one(&entry, &env, cells, start).await;
+                told(&record);
+                records.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(record.id.clone(), record);
+                let _ = done.send(());
+            });
+            (id, waited)
+        })
+        .collect();
+    let threads = waiting.len().max(1);
+    let trials = waiting.into_iter().map(|(id, waited)| {
+        let records = records.clone();
+        Trial::ignorable_test(id.clone(), move || {
+            let _ = waited.blocking_recv();
+            let records = records.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            let record = records.get(&id).ok_or_else(|| Failed::from("inconclusive: the scenario crashed"))?;
+            completion(&record.outcome)
         })
     });
-    let args = Arguments { test_threads: args.test_threads.or(Some(THREADS)), ..args.clone() };
+    // Each thread does nothing but wait for its scenario.
+    let args = Arguments { test_threads: Some(threads), ..args.clone() };
     let conclusion = libtest_mimic::run(&args, trials.collect());
     let mut records = records.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let scenarios: Vec<Record> = order.iter().filter_map(|id| records.remove(id)).collect();
     let run = Run {
-        schema: 1,
+        schema: 2,
         id: env.sandbox.run.clone(),
         started: started.to_string(),
         elapsed_ms: start.elapsed().as_millis() as u64,
@@ -81,8 +109,8 @@ pub fn run(
         requests: env.traffic.sent(),
         heat_map: HeatMap::of(&scenarios),
         reachability: Reachability::of(&scenarios),
-        startup_window: env.startup_window.get().cloned(),
-        enforcement: env.enforcement.get().copied(),
+        measurements: env.measurements.all(),
+        execs: env.traffic.execs(),
         pods: env.probes.placed(),
         scenarios,
     };
@@ -107,20 +135,22 @@ fn completion(outcome: &Outcome) -> Result<Completion, Failed> {
     }
 }
 
-async fn one(entry: &Entry, env: &Arc<Env>, limit: &Arc<Semaphore>, start: Instant) -> Record {
+/// The cells of a scope, each at work from now on; `order` is their scenario's place in the catalogue.
+fn at_work(env: &Arc<Env>, scope: Scope, order: usize) -> Vec<(String, Place, Work)> {
+    cells(scope, env).into_iter().map(|(name, place)| (name, place, env.quiet.work(order))).collect()
+}
+
+async fn one(entry: &Entry, env: &Arc<Env>, cells: Vec<(String, Place, Work)>, start: Instant) -> Record {
     let started_ms = start.elapsed().as_millis() as u64;
     let scenario = entry.scenario;
-    let cells = cells(scenario.scope, env).into_iter().map(|(name, place)| {
-        let (shared, limit, id) = (env.clone(), limit.clone(), entry.id.clone());
+    let cells = cells.into_iter().map(|(name, place, work)| {
+        let (shared, id) = (env.clone(), entry.id.clone());
         let task = tokio::spawn(async move {
-            let _permit = limit.acquire().await;
             let began = Instant::now();
-            let cx = Cx { env: shared, scenario: id, place };
-            let verdict = match timeout(CELL_WITHIN, (scenario.run)(&cx)).await {
-                Ok(attempted) => attempted.unwrap_or_else(Verdict::from),
-                Err(_) => NoVerdict::inconclusive(format!("no verdict within {} s", CELL_WITHIN.as_secs())).into(),
-            };
-            (verdict, began.elapsed())
+            work.begins();
+            let cx = Cx { env: shared, scenario: id, place, work };
+            let attempted = while_alive(&cx, (scenario.run)(&cx)).await;
+            (attempted.unwrap_or_else(Verdict::from), began.elapsed())
         });
         async move {
             let (verdict, elapsed) = task.await.unwrap_or_else(|crash| {
@@ -149,6 +179,29 @@ async fn one(entry: &Entry, env: &Arc<Env>, limit: &Arc<Semaphore>, start: Insta
         started_ms,
         elapsed_ms: (start.elapsed().as_millis() as u64).saturating_sub(started_ms),
         cells,
+    }
+}
+
+/// An attempt, for as long as anything comes of what the run asks for: on a large cluster a cell waits long for its turn, and on one that
+/// has fallen silent nothing is worth waiting for.
+async fn while_alive(cx: &Cx, attempt: impl Future<Output = Attempted>) -> Attempted {
+    let pace = cx.env.traffic.pace();
+    let latest = tokio::time::Instant::now() + LONGEST;
+    let until = || {
+        let silent = cx.work.since().map(|since| pace.alive().max(since) + SILENCE);
+        silent.unwrap_or_else(|| tokio::time::Instant::now() + SILENCE).min(latest)
+    };
+    let mut attempt = pin!(attempt);
+    loop {
+        if let Ok(attempted) = timeout_at(until(), &mut attempt).await {
+            return attempted;
+        }
+        if until() <= tokio::time::Instant::now() {
+            let seconds = SILENCE.as_secs();
+            return Err(NoVerdict::inconclusive(format!(
+                "no verdict, and for {seconds} s nothing has come of what the run asked for"
+            )));
+        }
     }
 }
 

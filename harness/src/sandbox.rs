@@ -2,15 +2,15 @@
 //!
 //! Every object carries the run's id as a label, an owner and an expiry; the run's own namespaces hold most of them. Sweeping is by
 //! label alone, so nothing else is ever touched.
+pub(crate) mod controllers;
 mod sweep;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
 
-use http::Request;
 use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
 use k8s_openapi::api::core::v1::Namespace;
 use k8s_openapi::api::scheduling::v1::PriorityClass;
@@ -22,9 +22,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
-use crate::attempt::api::chain;
-use crate::cluster::facts::ENFORCED;
-use crate::verdict::NoVerdict;
+use crate::standard::ENFORCED;
+use crate::told::told;
 
 pub use sweep::{sweep_all, sweep_expired};
 
@@ -43,11 +42,7 @@ pub struct Sandbox {
     pub run: String,
     client: Client,
     annotations: BTreeMap<String, String>,
-    outside: OnceCell<String>,
-    quota: OnceCell<String>,
-    newborn: OnceCell<String>,
-    on_host: OnceCell<String>,
-    window: OnceCell<String>,
+    namespaces: Mutex<HashMap<String, Arc<OnceCell<String>>>>,
     priority: OnceCell<String>,
     begun: AtomicBool,
     controllers: AtomicBool,
@@ -67,11 +62,7 @@ impl Sandbox {
             run,
             client,
             annotations: [(EXPIRES.to_owned(), expires.to_string()), (OWNER.to_owned(), owner.to_owned())].into(),
-            outside: OnceCell::new(),
-            quota: OnceCell::new(),
-            newborn: OnceCell::new(),
-            on_host: OnceCell::new(),
-            window: OnceCell::new(),
+            namespaces: Mutex::default(),
             priority: OnceCell::new(),
             begun: AtomicBool::new(false),
             controllers: AtomicBool::new(false),
@@ -96,42 +87,28 @@ impl Sandbox {
     ///
     /// # Errors
     /// A sentence where the namespace cannot be made.
-    pub async fn outside(&self) -> Result<&str, String> {
-        self.outside.get_or_try_init(|| self.make_namespace("")).await.map(String::as_str)
+    pub async fn outside(&self) -> Result<String, String> {
+        self.namespace("", &[(ENFORCED, "restricted")]).await
     }
 
-    /// A second one, for a quota that must not bound the probes.
+    /// One more, for pods that nothing else of the run may disturb; the same for whoever asks by the same `suffix`.
     ///
     /// # Errors
     /// As [`Sandbox::outside`].
-    pub async fn for_quota(&self) -> Result<&str, String> {
-        self.quota.get_or_try_init(|| self.make_namespace("-quota")).await.map(String::as_str)
+    pub async fn of_its_own(&self, suffix: &str, labels: &[(&str, &str)]) -> Result<String, String> {
+        self.namespace(&format!("-{suffix}"), &[&[(ENFORCED, "restricted")], labels].concat()).await
     }
 
-    /// A third one, with no more labels than anybody's new namespace has.
+    /// A namespace with these labels besides those that every object carries, made once for each `suffix`.
     ///
     /// # Errors
     /// As [`Sandbox::outside`].
-    pub async fn newborn(&self) -> Result<&str, String> {
-        let made = self.newborn.get_or_try_init(|| self.make_namespace_with("-newborn", &[]));
-        made.await.map(String::as_str)
-    }
-
-    /// One that admits pods on the node's network, for the bypass of network policies that they are.
-    ///
-    /// # Errors
-    /// As [`Sandbox::outside`].
-    pub async fn on_host(&self) -> Result<&str, String> {
-        let made = self.on_host.get_or_try_init(|| self.make_namespace_with("-host", &[(ENFORCED, "privileged")]));
-        made.await.map(String::as_str)
-    }
-
-    /// One for pods that a policy of the run's own covers.
-    ///
-    /// # Errors
-    /// As [`Sandbox::outside`].
-    pub async fn for_window(&self) -> Result<&str, String> {
-        self.window.get_or_try_init(|| self.make_namespace("-window")).await.map(String::as_str)
+    pub async fn namespace(&self, suffix: &str, labels: &[(&str, &str)]) -> Result<String, String> {
+        let once = {
+            let mut namespaces = self.namespaces.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            namespaces.entry(suffix.to_owned()).or_default().clone()
+        };
+        once.get_or_try_init(|| self.make_namespace(suffix, labels)).await.cloned()
     }
 
     /// The run's own priority, below everybody's: a probe gives way to any pod that finds no room, and itself takes nobody's; nor does a
@@ -155,19 +132,7 @@ impl Sandbox {
         made.await.map(String::as_str)
     }
 
-    /// One more, for pods that nothing else of the run may disturb.
-    ///
-    /// # Errors
-    /// As [`Sandbox::outside`].
-    pub async fn of_its_own(&self, suffix: &str, labels: &[(&str, &str)]) -> Result<String, String> {
-        self.make_namespace_with(&format!("-{suffix}"), &[&[(ENFORCED, "restricted")], labels].concat()).await
-    }
-
-    async fn make_namespace(&self, suffix: &str) -> Result<String, String> {
-        self.make_namespace_with(suffix, &[(ENFORCED, "restricted")]).await
-    }
-
-    async fn make_namespace_with(&self, suffix: &str, more: &[(&str, &str)]) -> Result<String, String> {
+    async fn make_namespace(&self, suffix: &str, more: &[(&str, &str)]) -> Result<String, String> {
         let name = format!("oke-conformance-{}{suffix}", self.run);
         let mut labels = self.labels();
         labels.extend(more.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
@@ -212,37 +177,6 @@ impl Sandbox {
         }
         object["metadata"]["annotations"] = json!(self.annotations);
         object
-    }
-
-    /// Makes a controller of pods, and has it begin at once where it would wait for its hour.
-    ///
-    /// # Errors
-    /// The API server's own words.
-    pub(crate) async fn make_controller(
-        &self,
-        namespace: &str,
-        group_version: &str,
-        plural: &str,
-        name: &str,
-        object: &Value,
-    ) -> Result<(), Error> {
-        self.open().map_err(|why| Error::Service(why.into()))?;
-        self.controllers.store(true, Ordering::SeqCst);
-        let root = if group_version.contains('/') { "apis" } else { "api" };
-        let path = format!("/{root}/{group_version}/namespaces/{namespace}/{plural}");
-        let send = |request: http::Result<Request<Vec<u8>>>| async {
-            self.client.request::<Value>(request.map_err(Error::HttpError)?).await
-        };
-        let create = Request::post(&path).header("Content-Type", "application/json");
-        send(create.body(object.to_string().into_bytes())).await?;
-        if plural == "cronjobs" {
-            // Its last hour was long ago: the controller makes up for the newest one that it missed.
-            let missed = json!({ "status": { "lastScheduleTime": "2020-01-01T00:00:00Z" } });
-            let status = Request::patch(format!("{path}/{name}/status"));
-            let status = status.header("Content-Type", "application/merge-patch+json");
-            send(status.body(missed.to_string().into_bytes())).await?;
-        }
-        Ok(())
     }
 
     /// Whoever asked for an object first may have been dropped before the answer came: what is there already and carries this run's
@@ -291,19 +225,5 @@ impl Sandbox {
             webhooks: self.webhooks.load(Ordering::SeqCst),
         };
         sweep::sweep(&self.client, &self.run, made).await
-    }
-}
-
-/// The API server's own words, or the error's.
-pub(crate) fn told(error: &Error) -> String {
-    match error {
-        Error::Api(status) => status.message.clone(),
-        other => chain(other),
-    }
-}
-
-impl From<Error> for NoVerdict {
-    fn from(error: Error) -> Self {
-        Self::Inconclusive(told(&error))
     }
 }

@@ -10,6 +10,9 @@ use serde_json::Value;
 pub use controls::*;
 use edit::set;
 
+/// The label that Pod Security Admission reads (Kubernetes: "Enforce Pod Security Standards with Namespace Labels").
+pub(crate) const ENFORCED: &str = "pod-security.kubernetes.io/enforce";
+
 /// A control of the standards (Kubernetes: "Pod Security Standards"), with its fields and forbidden values as the admission plug-in has them
 /// (k8s.io/pod-security-admission v0.34.4, policy/check_*.go).
 #[derive(Debug)]

@@ -7,9 +7,9 @@ use anyhow::{Result, bail};
 use serde::Deserialize;
 
 use crate::glob;
-use crate::record::AllowanceRecord;
-use crate::scenario::{Entry, Impact};
+use crate::record::forgiven::AllowanceRecord;
 use crate::toml_file;
+use crate::words::{Catalogued, Impact};
 
 /// A suite as its file has it.
 #[derive(Debug, Deserialize)]
@@ -30,6 +30,9 @@ pub struct Suite {
     /// What is good enough.
     #[serde(default)]
     pub thresholds: Thresholds,
+    /// How much of what cannot be tried whole.
+    #[serde(default)]
+    pub sample: Sample,
     /// By scenario, what may be found all the same.
     #[serde(default)]
     allow: BTreeMap<String, Vec<Allowance>>,
@@ -87,6 +90,20 @@ impl Thresholds {
     }
 }
 
+/// Where a part must do for the whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Sample {
+    /// New pods whose first moments are measured, over all nodes.
+    pub new_pods: usize,
+}
+
+impl Default for Sample {
+    fn default() -> Self {
+        Self { new_pods: 12 }
+    }
+}
+
 /// A glob over names of findings, and whether a run has met one.
 #[derive(Debug, Deserialize)]
 #[serde(from = "String")]
@@ -124,18 +141,18 @@ impl Suite {
     ///
     /// # Errors
     /// The line, what is wrong with it, and the nearest name where one is near.
-    pub fn parse(text: &str, entries: &[Entry]) -> Result<Self> {
+    pub fn parse(text: &str, entries: &[impl Catalogued]) -> Result<Self> {
         let suite: Self = toml_file::parse(text)?;
         if suite.scenarios.is_empty() {
             bail!("`scenarios` names none: a suite that runs nothing proves nothing");
         }
         for pattern in suite.scenarios.iter().chain(&suite.except).chain(suite.allow.keys()) {
-            if !entries.iter().any(|entry| glob::matches(pattern, &entry.id)) {
+            if !entries.iter().any(|entry| glob::matches(pattern, entry.id())) {
                 let at = text.find(&format!("\"{pattern}\"")).or_else(|| text.find(pattern.as_str()));
                 let line = toml_file::line_of(text, at.unwrap_or_default());
                 bail!(
                     "line {line}: no scenario matches {pattern:?}{}",
-                    glob::nearest(pattern, entries.iter().map(|entry| entry.id.as_str()))
+                    glob::nearest(pattern, entries.iter().map(|entry| entry.id()))
                 );
             }
         }
@@ -146,10 +163,10 @@ impl Suite {
     ///
     /// # Errors
     /// Which does not, and the nearest id where one is near.
-    pub fn allow_also(&mut self, allow: &BTreeMap<String, Vec<String>>, entries: &[Entry]) -> Result<()> {
+    pub fn allow_also(&mut self, allow: &BTreeMap<String, Vec<String>>, entries: &[impl Catalogued]) -> Result<()> {
         for (pattern, names) in allow {
-            if !entries.iter().any(|entry| glob::matches(pattern, &entry.id)) {
-                let near = glob::nearest(pattern, entries.iter().map(|entry| entry.id.as_str()));
+            if !entries.iter().any(|entry| glob::matches(pattern, entry.id())) {
+                let near = glob::nearest(pattern, entries.iter().map(|entry| entry.id()));
                 bail!("its `allow` names {pattern:?}, which no scenario matches{near}");
             }
             self.allow.entry(pattern.clone()).or_default().extend(names.iter().cloned().map(Allowance::from));
@@ -177,19 +194,20 @@ impl Suite {
     }
 
     /// The entries that this suite runs, in the catalogue's order.
-    pub fn select(&self, entries: Vec<Entry>) -> Vec<Entry> {
+    pub fn select<Of: Catalogued>(&self, entries: Vec<Of>) -> Vec<Of> {
         entries.into_iter().filter(|entry| self.runs(entry)).collect()
     }
 
-    fn runs(&self, entry: &Entry) -> bool {
-        let named = |patterns: &[String]| patterns.iter().any(|pattern| glob::matches(pattern, &entry.id));
-        entry.scenario.impact <= self.impact && named(&self.scenarios) && !named(&self.except)
+    fn runs(&self, entry: &impl Catalogued) -> bool {
+        let named = |patterns: &[String]| patterns.iter().any(|pattern| glob::matches(pattern, entry.id()));
+        entry.impact() <= self.impact && named(&self.scenarios) && !named(&self.except)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scenario::Entry;
     use crate::scenario::sample::{OBSERVES, PROBES};
     use rstest::rstest;
 
@@ -227,7 +245,7 @@ mod tests {
     )]
     #[case::unknown_key(
         "scenarios = [\"*\"]\nimpct = \"probe\"",
-        "line 3: unknown field `impct`, expected one of `purpose`, `scenarios`, `except`, `impact`, `scope`, `thresholds`, `allow`"
+        "line 3: unknown field `impct`, expected one of `purpose`, `scenarios`, `except`, `impact`, `scope`, `thresholds`, `sample`, `allow`"
     )]
     #[case::unknown_impact(
         "scenarios = [\"*\"]\nimpact = \"gentle\"",

@@ -27,7 +27,7 @@
 //! ```
 //! Packets without a path that must be open:
 //! ```compile_fail,E0277
-//! # use harness::{attempt::reach::Path, cx::Cx, scenario::Guard, verdict::Attempted};
+//! # use harness::{attempt::packets::reach::Path, cx::Cx, scenario::Guard, verdict::Attempted};
 //! async fn attempt(cx: &Cx, path: Path) -> Attempted {
 //!     cx.reach(vec![path]).stopped_by(Guard::Network).await
 //! }
@@ -42,8 +42,9 @@
 //! ```
 use std::fmt;
 
-use crate::record::Outcome;
-use crate::scenario::Guard;
+use crate::record::outcome::Outcome;
+use crate::told::told;
+use crate::words::Guard;
 
 /// What became of one cell.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -127,5 +128,11 @@ impl From<NoVerdict> for Verdict {
             NoVerdict::NotApplicable(why) => Outcome::NotApplicable { why },
         };
         Self { outcome, denied_after_ms: None, attempts: 0 }
+    }
+}
+
+impl From<kube::Error> for NoVerdict {
+    fn from(error: kube::Error) -> Self {
+        Self::Inconclusive(told(&error))
     }
 }

@@ -11,7 +11,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use toml::Spanned;
 
 use crate::glob;
-use crate::record::{Outcome, WaiverRecord, WaiverState};
+use crate::record::forgiven::{WaiverRecord, WaiverState};
+use crate::record::outcome::Outcome;
 use crate::toml_file;
 
 /// One entry of the file.
@@ -163,7 +164,7 @@ impl Waiver {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::scenario::Guard;
+    use crate::words::Guard;
     use rstest::rstest;
 
     const IDS: [&str; 2] = ["images/tag-refused", "network/namespaces-isolated"];

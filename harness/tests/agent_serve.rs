@@ -180,30 +180,54 @@ fn nothing_to_serve_is_still_a_process_to_stay() {
     child.wait().unwrap();
 }
 
+/// An agent that measures its own first moments, and then serves.
+struct Newborn(std::process::Child);
+
+impl Newborn {
+    fn start(agent: &agent::Agent, own: u16, words: &[&str]) -> (Self, serde_json::Value) {
+        let mut child = agent
+            .command()
+            .args(["serve", &format!("tcp:{own}"), "window"])
+            .args(words)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stdout = child.stdout.take().unwrap();
+        let report = serde_json::Deserializer::from_reader(stdout).into_iter().next();
+        (Self(child), report.unwrap().unwrap())
+    }
+}
+
+impl Drop for Newborn {
+    fn drop(&mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
 #[test]
 fn a_window_tells_when_the_way_was_open_first_and_last() {
     let (closed, open) = (TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
     let ports = [&closed, &open].map(|listener| listener.local_addr().unwrap().port().to_string());
     for agent in agent::all() {
-        let output = agent
-            .command()
-            .args(["window", "127.0.0.1", &ports[0], "127.0.0.1", &ports[1], "600", "20"])
-            .output()
-            .unwrap();
-        assert!(output.status.success(), "{output:?}");
-        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        let (own, _) = free_ports();
+        let (_newborn, report) =
+            Newborn::start(agent, own, &["127.0.0.1", &ports[0], "127.0.0.1", &ports[1], "600", "20"]);
         let number = |name: &str| report[name].as_u64().unwrap_or_else(|| panic!("no {name} in {report}"));
         assert!((600..700).contains(&number("span_ms")), "{report}");
         assert!(number("tried") >= 3 && number("let_through") == number("tried"), "{report}");
         assert!(number("first_ms") <= number("last_ms") && number("last_ms") <= 600, "{report}");
         assert!(number("control_open") >= 3, "{report}");
+        // What it is for from then on.
+        let mut greeting = String::new();
+        TcpStream::connect(("127.0.0.1", own)).unwrap().read_to_string(&mut greeting).unwrap();
+        assert!(greeting.contains("oke-conformance agent"), "{greeting}");
     }
     drop(closed);
-    let output = agent::native()
-        .command()
-        .args(["window", "127.0.0.1", &ports[0], "127.0.0.1", &ports[1], "100", "20"])
-        .output();
-    let report: serde_json::Value = serde_json::from_slice(&output.unwrap().stdout).unwrap();
+    let (own, _) = free_ports();
+    let (_newborn, report) =
+        Newborn::start(agent::native(), own, &["127.0.0.1", &ports[0], "127.0.0.1", &ports[1], "100", "20"]);
     assert_eq!((&report["let_through"], &report["last_ms"]), (&0.into(), &serde_json::Value::Null));
-    assert!(!agent::native().command().args(["window", "127.0.0.1"]).output().unwrap().status.success());
+    let misspelt = agent::native().command().args(["serve", "window", "127.0.0.1"]).output().unwrap();
+    assert!(!misspelt.status.success());
 }

@@ -2,7 +2,7 @@
 
 mod denials;
 
-use harness::attempt::denial::{Denial, warned_by};
+use harness::denial::{Denial, warned_by};
 use serde_json::json;
 
 use denials::cases;

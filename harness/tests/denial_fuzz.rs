@@ -2,7 +2,7 @@
 
 mod denials;
 
-use harness::attempt::denial::{Denial, warned_by};
+use harness::denial::{Denial, warned_by};
 use kube::core::Status;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};

@@ -13,7 +13,7 @@ fn the_record_is_read_back_as_it_was() {
     let paths = reports::write_all(&sample::run(), &dir).expect("reports");
     assert_eq!(paths, [dir.join("junit.xml"), dir.join("run.json")]);
     let record = fs::read_to_string(dir.join("run.json")).expect("a record");
-    assert!(record.contains("\n  \"schema\": 1"), "it is made to be read");
+    assert!(record.contains("\n  \"schema\": 2"), "it is made to be read");
     assert_eq!(serde_json::from_str::<Run>(&record).expect("a run"), sample::run());
     let here: Vec<_> = fs::read_dir(&dir).expect("a folder").collect();
     assert_eq!(here.len(), 2, "nothing else is left: {here:?}");

@@ -1,7 +1,8 @@
 //! What packets cost: policy cases a minute, pairs of namespaces a second, how soon a policy bites, and how many pods all that takes.
 
 use anyhow::{Context, Result, ensure};
-use harness::record::{Outcome, Record, Run, Spread};
+use harness::record::measurement::Named;
+use harness::record::{Measurement, Outcome, Record, Run};
 use serde_json::{Value, json};
 
 use super::namespaces::{make, suite_file, unmake};
@@ -26,20 +27,15 @@ pub(super) async fn figures(range: &Range) -> Result<()> {
         run.pods,
         evidence(record)
     );
-    let run = alone(range, "network/enforcement-latency", &[]).await?;
-    of(&run)?;
-    let latency = run.enforcement.context("the record has no enforcement latency")?;
-    for (name, Spread { count, p50_ms, p95_ms, max_ms }) in
-        [("first packet refused", latency.first), ("every packet refused", latency.all), ("open again", latency.open)]
-    {
-        println!("{name:<28} {p50_ms:>8} ms (p50), {p95_ms} ms (p95), {max_ms} ms at the most, {count} policies");
+    for id in ["network/enforcement-latency", "metadata/startup-window"] {
+        let run = alone(range, id, &[]).await?;
+        of(&run)?;
+        for Measurement { name, spreads, .. } in &run.measurements {
+            for Named { over, spread } in spreads {
+                println!("{name}, {over}: {spread}");
+            }
+        }
     }
-    let run = alone(range, "metadata/startup-window", &[]).await?;
-    of(&run)?;
-    let Spread { count, p50_ms, p95_ms, max_ms } = run.startup_window.context("the record has no startup window")?.all;
-    println!(
-        "new pods let through for     {p50_ms:>8} ms (p50), {p95_ms} ms (p95), {max_ms} ms at the most, {count} pods"
-    );
     let all = make(range, SIZES[SIZES.len() - 1], walled).await?;
     let pairs = pairs(range, &all).await;
     unmake(range, &all).await?;

@@ -2,8 +2,7 @@
 //! runs in are hardened, and it must fit into a ConfigMap, because no registry may be needed to bring it in.
 //!
 //! `agent serve [tcp:PORT|udp:PORT]...` is the pod's first process; `agent batch` is what an exec runs in it, `agent session` one batch
-//! after the other, and `agent relay` where the other end of the exec is to speak for itself. `agent window ...` is the first process of a
-//! pod that is asked nothing afterwards.
+//! after the other, and `agent relay` where the other end of the exec is to speak for itself.
 #![no_std]
 #![no_main]
 
@@ -28,8 +27,8 @@ mod words;
 
 use start::Args;
 
-const USAGE: &str = "usage: agent serve [tcp:PORT|udp:PORT]... | agent batch|session < LINES | agent relay ADDR PORT TIMEOUT_MS | \
-                     agent window ADDR PORT ADDR PORT SPAN_MS EVERY_MS\n";
+const USAGE: &str = "usage: agent serve [tcp:PORT|udp:PORT]... [window ADDR PORT ADDR PORT SPAN_MS EVERY_MS] | \
+                     agent batch|session < LINES | agent relay ADDR PORT TIMEOUT_MS\n";
 
 fn main(mut args: Args) -> i32 {
     let status = match args.next().map(|mode| mode.to_bytes()) {
@@ -37,7 +36,6 @@ fn main(mut args: Args) -> i32 {
         Some(b"batch") => batch::run(),
         Some(b"session") => batch::session(),
         Some(b"relay") => relay::run(args),
-        Some(b"window") => window::run(args),
         _ => None,
     };
     status.unwrap_or_else(|| {

@@ -1,5 +1,5 @@
-//! `agent serve [tcp:PORT|udp:PORT]...`: the pod's first process, and something to reach. Each TCP connection is greeted at
-//! once, each datagram is sent back.
+//! `agent serve [tcp:PORT|udp:PORT]... [window ...]`: the pod's first process, and something to reach. Each TCP connection is greeted at
+//! once, each datagram is sent back; where it measures its own first moments, as soon as those are over.
 
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -16,7 +16,7 @@ use rustix::net::{
 use crate::clock::{MILLI, Micros, now, timespec};
 use crate::start::Args;
 use crate::words::port;
-use crate::{errno, json, sys};
+use crate::{errno, json, sys, window};
 
 /// A connection is kept until its peer has hung up: closing earlier, with the peer's request unread, would be a reset that
 /// may overtake the greeting.
@@ -41,10 +41,15 @@ struct Peer {
     until: Micros,
 }
 
-pub fn run(args: Args) -> Option<i32> {
+pub fn run(mut args: Args) -> Option<i32> {
+    let start = now();
     sys::behave_as_init();
     let mut ports = Vec::new();
-    for arg in args {
+    while let Some(arg) = args.next() {
+        if arg.to_bytes() == b"window" {
+            window::run(args, start)?;
+            break;
+        }
         let (kind, number) = parse(arg.to_bytes())?;
         match open(kind, number) {
             Ok(socket) => ports.push(Port { socket, kind, number }),

@@ -1,6 +1,6 @@
-//! `agent window ADDR PORT ADDR PORT SPAN_MS EVERY_MS`: how long a pod is let through before its policies cover it. The pod's first process
-//! tries both targets from its first instruction on, the one that must be closed and the one that must be open, again and again; what
-//! it found is the pod's termination message, for an exec would come too late.
+//! `window ADDR PORT ADDR PORT SPAN_MS EVERY_MS`, the last words of `agent serve`: how long a pod is let through before its policies cover
+//! it. The pod's first process tries both targets from its first instruction on, the one that must be closed and the one that must be open,
+//! again and again, for an exec would come too late; what it found it leaves where a termination message would be, to be read by one.
 
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -75,8 +75,8 @@ impl Target {
     }
 }
 
-pub fn run(args: Args) -> Option<i32> {
-    let start = now();
+/// Tries what the rest of `args` names, counting from `start`, and leaves the report.
+pub fn run(args: Args, start: Micros) -> Option<()> {
     let mut line = Vec::new();
     for arg in args {
         line.extend_from_slice(arg.to_bytes());
@@ -121,12 +121,12 @@ pub fn run(args: Args) -> Option<i32> {
     report.write(&mut text);
     // SAFETY: nothing in this program closes the standard streams.
     let stdout = unsafe { rustix::stdio::stdout() };
-    let told = match open(REPORT, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty()) {
-        Ok(file) => told(file.as_fd(), &text) && told(stdout, &text),
-        // Outside a pod there is none.
-        Err(_) => told(stdout, &text),
-    };
-    Some(i32::from(!told))
+    told(stdout, &text);
+    // Outside a pod there is none.
+    if let Ok(file) = open(REPORT, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty()) {
+        told(file.as_fd(), &text);
+    }
+    Some(())
 }
 
 /// Whether the second has been open for long enough since the first was open last.
@@ -135,6 +135,7 @@ fn settled([closed, open]: &[Target; 2]) -> bool {
     since.zip(open.last).is_some_and(|(since, last)| last >= since + SETTLED)
 }
 
-fn told(to: BorrowedFd<'_>, text: &[u8]) -> bool {
-    write(to, text) == Ok(text.len())
+/// Whoever waits for it and finds none says so.
+fn told(to: BorrowedFd<'_>, text: &[u8]) {
+    let _ = write(to, text);
 }

@@ -8,11 +8,11 @@ use kube::api::{Api, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::{Client, Config, Error};
 
-use crate::attempt::api::chain;
-use crate::cluster::persona::named;
 use crate::cluster::traffic::Traffic;
+use crate::cluster::whoami::named;
 use crate::cluster::{client, credential, kubeconfig};
 use crate::settings::ClusterSettings;
+use crate::told::chain;
 
 /// A TCP and TLS handshake that takes longer finds nobody at home.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);

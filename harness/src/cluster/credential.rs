@@ -9,9 +9,9 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use crate::attempt::api::chain;
 use crate::cluster::client;
 use crate::cluster::traffic::Traffic;
+use crate::told::chain;
 
 /// A client that has its credential.
 ///

@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::APIResourceList;
 use kube::{Client, Error};
 use tokio::sync::OnceCell;
 
-use crate::sandbox::told;
+use crate::told::told;
 use crate::verdict::NoVerdict;
 
 type Listed = Arc<OnceCell<Option<APIResourceList>>>;

@@ -8,17 +8,18 @@ use kube::{Client, Error, ResourceExt};
 use crate::cluster::inventory::Inventory;
 use crate::glob;
 use crate::probe::start::AgentImage;
-use crate::record::NodeFacts;
+use crate::record::facts::NodeFacts;
 use crate::sandbox::RUN;
+use crate::standard::ENFORCED;
+
+/// A kubelet's port (kubernetes, pkg/cluster/ports: `KubeletPort`).
+pub const KUBELET_PORT: u16 = 10250;
 
 /// Where each provider says which pool a node belongs to.
 const POOLS: [&str; 3] =
     ["oci.oraclecloud.com/node-pool-id", "cloud.google.com/gke-nodepool", "eks.amazonaws.com/nodegroup"];
 /// OKE's virtual nodes run no DaemonSets and know no ConfigMap modes; probes do not belong there.
 const VIRTUAL: &str = "oci.oraclecloud.com/virtual-node-pool-id";
-
-/// The label that Pod Security Admission reads (Kubernetes: "Enforce Pod Security Standards with Namespace Labels").
-pub(crate) const ENFORCED: &str = "pod-security.kubernetes.io/enforce";
 
 /// The nodes, by name.
 ///
@@ -128,7 +129,7 @@ pub async fn agent_image(inventory: &Inventory, hosts: &[NodeFacts], nodes: &[No
     match inventory.pods().await.map(|pods| everywhere(&pods, hosts)) {
         Ok(Some(reference)) => Ok(AgentImage { reference, pull: false }),
         Ok(None) => Err("no image by digest is on every node; name one with --agent-image, by digest, that the nodes have or may pull".into()),
-        Err(error) => Err(format!("cannot look for an image that every node has ({}); name one with --agent-image", crate::sandbox::told(&error))),
+        Err(error) => Err(format!("cannot look for an image that every node has ({}); name one with --agent-image", crate::told::told(&error))),
     }
 }
 

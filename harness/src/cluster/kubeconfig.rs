@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 use kube::config::{ExecInteractiveMode, Kubeconfig, KubeconfigError};
 
-use crate::attempt::api::chain;
+use crate::told::chain;
 
 const WHAT_TO_DO: &str = "get one for the cluster, or leave --cluster away to have a throw-away cluster started";
 

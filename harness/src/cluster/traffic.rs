@@ -1,4 +1,5 @@
-//! Every request of a run, over all its identities: how many are under way at once, how long each is waited for, how many there were.
+//! Every request of a run, over all its identities: each waits for its turn and is waited for as long as the cluster has shown that it
+//! takes; how many there were.
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -6,43 +7,37 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use http::{Request, Response};
-use tokio::sync::{Semaphore, SemaphorePermit};
+use http::header::UPGRADE;
+use http::{Request, Response, StatusCode};
 use tower::{BoxError, Layer, Service};
 
-/// Requests under way at once, over all scenarios and identities: a twentieth of what an API server takes by default
-/// (`--max-requests-inflight` 400, `--max-mutating-requests-inflight` 200), so that nobody else waits for us.
-pub const IN_FLIGHT: usize = 32;
-/// Attempts among them: a chapter of a thousand dry runs leaves room for the probes that others wait for.
-const ATTEMPTS: usize = 24;
-/// Until the head of an answer, counted from when the request is sent; a watch and an exec have theirs at once.
+use crate::pace::Pace;
+
+/// Until the head of an answer of an idle cluster, counted from when the request is sent; a watch and an exec have theirs at once.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
 /// ... of a server that has left so many requests in a row unanswered: a thousand more would wait for hours.
 const IMPATIENT: Duration = Duration::from_secs(1);
 const SILENT_AFTER: usize = 8;
 
 /// The requests of a run.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Traffic {
-    permits: Arc<Semaphore>,
-    attempts: Arc<Semaphore>,
+    pace: Pace,
     sent: Arc<AtomicU64>,
+    execs: Arc<AtomicU64>,
     /// Requests in a row that were not answered.
     unanswered: Arc<AtomicUsize>,
 }
 
-impl Default for Traffic {
-    fn default() -> Self {
-        let of = |permits| Arc::new(Semaphore::new(permits));
-        Self { permits: of(IN_FLIGHT), attempts: of(ATTEMPTS), sent: Arc::default(), unanswered: Arc::default() }
-    }
-}
-
 impl Traffic {
-    /// Waits for an attempt's turn; it ends with what is returned.
-    pub(crate) async fn attempt(&self) -> Option<SemaphorePermit<'_>> {
-        // Never closed.
-        self.attempts.acquire().await.ok()
+    /// The pace of the run.
+    pub fn pace(&self) -> &Pace {
+        &self.pace
+    }
+
+    /// Execs asked for so far; they are requests, too.
+    pub fn execs(&self) -> u64 {
+        self.execs.load(Ordering::Relaxed)
     }
 
     /// Requests sent so far.
@@ -85,21 +80,36 @@ where
     }
 
     fn call(&mut self, request: Request<Asked>) -> Self::Future {
-        let Traffic { permits, sent, unanswered, .. } = self.traffic.clone();
+        let Traffic { pace, sent, execs, unanswered } = self.traffic.clone();
+        // A connection that is kept says nothing about how fast requests are answered.
+        let exec = request.headers().contains_key(UPGRADE);
+        let kept = exec || request.uri().query().is_some_and(|query| query.contains("watch="));
         // Not sent yet: nothing is before the future is polled, and that is where its turn is waited for. A caller that gives up
         // takes its place in the queue along.
         let answer = self.inner.call(request);
         Box::pin(async move {
-            let _turn = permits.acquire().await?;
+            let turn = pace.requests().turn().await;
             sent.fetch_add(1, Ordering::Relaxed);
+            execs.fetch_add(u64::from(exec), Ordering::Relaxed);
             let start = Instant::now();
             let silent = unanswered.load(Ordering::Relaxed) >= SILENT_AFTER;
-            let within = if silent { IMPATIENT } else { ANSWER_WITHIN };
+            let within = if silent { IMPATIENT } else { pace.patience(ANSWER_WITHIN) };
             let answer = tokio::time::timeout(within, answer).await;
             match &answer {
-                Ok(Ok(_)) => unanswered.store(0, Ordering::Relaxed),
+                Ok(Ok(answer)) => {
+                    unanswered.store(0, Ordering::Relaxed);
+                    pace.lives();
+                    match answer.status() {
+                        StatusCode::TOO_MANY_REQUESTS => turn.too_much(),
+                        _ if kept => drop(turn),
+                        _ => turn.took(start.elapsed()),
+                    }
+                }
                 // A connection that is not made is no answer either.
-                Ok(Err(_)) | Err(_) => drop(unanswered.fetch_add(1, Ordering::Relaxed)),
+                Ok(Err(_)) | Err(_) => {
+                    unanswered.fetch_add(1, Ordering::Relaxed);
+                    turn.too_much();
+                }
             }
             let mut answer =
                 answer.map_err(|_| format!("the API server did not answer within {} s", within.as_secs()))??;
@@ -112,6 +122,7 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pace::IN_FLIGHT;
     use tower::{ServiceExt, service_fn};
 
     fn slow() -> impl Service<Request<()>, Response = Response<()>, Error = BoxError, Future: Send + 'static> + Clone {
@@ -124,12 +135,16 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn no_more_than_the_limit_are_under_way_and_waiting_is_no_part_of_the_answer() {
         let traffic = Traffic::default();
+        let at_once = traffic.pace().requests().limit();
         let start = tokio::time::Instant::now();
-        let asked = (0..IN_FLIGHT * 2 + 1).map(|_| traffic.layer(slow()).oneshot(Request::new(())));
+        // So slow that there will not be more at once.
+        let asked = (0..at_once * 2).map(|_| traffic.layer(slow()).oneshot(Request::new(())));
         let answers = futures::future::join_all(asked).await;
-        assert_eq!(start.elapsed().as_secs(), 3);
-        assert_eq!(traffic.sent(), IN_FLIGHT as u64 * 2 + 1);
-        assert!(answers.iter().all(|answer| answer.is_ok()));
+        assert!((2..=3).contains(&start.elapsed().as_secs()), "{:?}", start.elapsed());
+        assert_eq!(traffic.sent(), at_once as u64 * 2);
+        let after =
+            |answer: Result<Response<()>, BoxError>| answer.unwrap().extensions().get::<AnsweredAfter>().unwrap().0;
+        assert!(answers.into_iter().all(|answer| after(answer) < Duration::from_secs(2)));
     }
 
     #[tokio::test(start_paused = true)]
@@ -140,6 +155,17 @@ mod tests {
             assert!(tokio::time::timeout(Duration::from_millis(10), asked).await.is_err());
         }
         assert!(traffic.layer(slow()).oneshot(Request::new(())).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_says_it_is_too_much_is_asked_for_less() {
+        let traffic = Traffic::default();
+        let before = traffic.pace().requests().limit();
+        let busy = service_fn(|_: Request<()>| async {
+            Ok::<_, BoxError>(Response::builder().status(StatusCode::TOO_MANY_REQUESTS).body(())?)
+        });
+        assert_eq!(traffic.layer(busy).oneshot(Request::new(())).await.unwrap().status(), 429);
+        assert_eq!(traffic.pace().requests().limit(), before / 2);
     }
 
     #[tokio::test(start_paused = true)]
@@ -156,7 +182,7 @@ mod tests {
         let start = tokio::time::Instant::now();
         let asked = (0..IN_FLIGHT * 4).map(|_| traffic.layer(silent).oneshot(Request::new(())));
         futures::future::join_all(asked).await;
-        assert_eq!(start.elapsed().as_secs(), 15 + 3);
+        assert!(start.elapsed().as_secs() < 15 * 6, "{:?}", start.elapsed());
         let quick = service_fn(|_: Request<()>| async { Ok::<_, BoxError>(Response::new(())) });
         assert!(traffic.layer(quick).oneshot(Request::new(())).await.is_ok());
         assert!(traffic.layer(slow()).oneshot(Request::new(())).await.is_ok());

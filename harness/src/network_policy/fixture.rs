@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures::future::{join_all, try_join_all};
+use futures::FutureExt;
+use futures::future::{BoxFuture, join_all, try_join_all};
 use k8s_openapi::api::core::v1::{Namespace, Pod, Service};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use kube::Client;
@@ -15,15 +16,16 @@ use tokio::time::sleep;
 
 use crate::env::Env;
 use crate::network_policy::case::{Case, Change};
-use crate::network_policy::latency::Watched;
 use crate::network_policy::matrix::{Deviations, Door, Path, paths_from};
 use crate::network_policy::model::{PolicyPod, Port, Protocol, World};
-use crate::probe::batch::{Answer, Verb};
+use crate::pace::Pace;
+use crate::probe::Probe;
+use crate::probe::batch::{Answer, Touch, Verb};
 use crate::probe::pod::Listening;
 use crate::probe::session::Session;
 use crate::probe::start::Outfit;
-use crate::record::NodeFacts;
-use crate::sandbox::told;
+use crate::record::facts::NodeFacts;
+use crate::told::told as in_words;
 
 /// What every pod listens on: two neighbours for ranges, one beyond them, and UDP beside TCP on the same number.
 pub const PORTS: [Port; 4] = [
@@ -37,11 +39,16 @@ const LISTENING: Listening = Listening { tcp: &[8080, 8081, 8090], udp: &[8080] 
 /// The pods of each namespace.
 pub const PODS: [&str; 3] = ["a", "b", "c"];
 
-/// How long what is sent may take to arrive. Shorter than elsewhere, for it is paid with every look at a closed path; each look has open
-/// paths beside the closed ones, which would be late as well.
+/// How long what is sent may take to arrive, at the most. It is paid with every look at a closed path, so that it follows what the open
+/// paths beside the closed ones take: so many times the slowest of them, ...
 const WITHIN: Duration = Duration::from_millis(400);
+const TIMES: u32 = 12;
+/// ... and no less, for a packet that had to wait for its processor once.
+const AT_LEAST: Duration = Duration::from_millis(60);
+/// A look whose slowest open path took more than this part of what the closed ones were given says nothing about those.
+const SURE: u32 = 4;
 
-/// ... and how long where that may have been too short: what is granted and still closed then may be late, for its pod or its node is busy.
+/// How long where that may have been too short: what is granted and still closed then may be late, for its pod or its node is busy.
 const WITHIN_AT_LAST: Duration = Duration::from_millis(1500);
 
 /// How many times longer than a leak something else may last: a path that stays open is what this is about, one that opens late is not.
@@ -55,6 +62,7 @@ const POD: &str = "pod";
 /// Some namespaces and pods.
 pub struct Fixture {
     client: Client,
+    pace: Pace,
     /// Real names by short ones.
     namespaces: BTreeMap<&'static str, String>,
     names: Vec<String>,
@@ -64,6 +72,10 @@ pub struct Fixture {
     world: World,
     /// What holds there where no case changes it.
     still: World,
+    /// What closed paths are given in the next look.
+    within: Duration,
+    /// Cases so far: each has policies of names of its own.
+    cases: usize,
 }
 
 /// How one case went.
@@ -79,19 +91,32 @@ pub struct Held {
     pub stuck: Option<(String, Deviations)>,
 }
 
+/// One path, and who tries it.
+pub(crate) struct Watched<'a> {
+    pub(crate) session: &'a mut Session,
+    pub(crate) verb: Verb,
+}
+
+/// A pod that a fixture asks for.
+pub(crate) struct Wanted<'a> {
+    pub(crate) namespace: String,
+    pub(crate) node: &'a NodeFacts,
+    pub(crate) outfit: Outfit<'static>,
+    /// As cases name it: `x/a`.
+    pub(crate) short: String,
+}
+
 impl Fixture {
-    /// Starts pods in `namespaces`, spread over the cluster's nodes; the names of a run's fixtures differ. What `before` applies is there
-    /// before the first pod is.
+    /// Namespaces and what holds there, and no pods yet; the names of a run's fixtures differ.
     ///
     /// # Errors
-    /// Why it cannot be had.
-    pub async fn start(
+    /// Why they cannot be had.
+    pub(crate) async fn laid_out(
         env: &Arc<Env>,
         name: &str,
         namespaces: &[&'static str],
         before: &[Change],
     ) -> Result<Self, String> {
-        let client = env.personas.operator.client.clone();
         let real = try_join_all(namespaces.iter().map(|short| async move {
             let name = env.sandbox.of_its_own(&format!("{name}-{short}"), &[(NS, short)]).await?;
             Ok::<_, String>((*short, name))
@@ -105,55 +130,78 @@ impl Fixture {
             world.namespaces.insert(name.clone(), labels.into());
         }
         let mut fixture = Self {
-            client,
+            client: env.personas.operator.client.clone(),
+            pace: env.traffic.pace().clone(),
             namespaces: real,
             names: Vec::new(),
             sessions: Vec::new(),
             doors: Vec::new(),
             still: World::default(),
             world,
+            within: WITHIN,
+            cases: 0,
         };
-        for change in before {
-            fixture.change(change).await.map_err(|why| format!("{change}: {why}"))?;
-        }
-        fixture.populate(env, namespaces).await?;
-        fixture.still = World { policies: Vec::new(), ..fixture.world.clone() };
+        fixture.change(before).await?;
         Ok(fixture)
     }
 
-    async fn populate(&mut self, env: &Arc<Env>, namespaces: &[&'static str]) -> Result<(), String> {
+    /// Its pods, spread over the cluster's nodes; what each does besides listening, `args` say by its node's name.
+    ///
+    /// # Errors
+    /// Where no node can host one.
+    pub(crate) fn wanted<'a>(
+        &self,
+        env: &'a Env,
+        args: &(dyn Fn(&str) -> Vec<String> + Sync),
+    ) -> Result<Vec<Wanted<'a>>, String> {
         let nodes: Vec<&NodeFacts> = env.nodes().collect();
         if nodes.is_empty() {
             return Err("no node is ready and free of taints: no probe can be placed".into());
         }
-        let placed = namespaces.iter().flat_map(|short| PODS.iter().map(move |pod| (*short, *pod))).enumerate();
-        let started = placed.map(|(place, (short, pod))| {
-            // Each namespace begins on another node: every relation is met on one node and across nodes.
-            let node = nodes[(place + place / PODS.len()) % nodes.len()];
-            let (namespace, client) = (&self.namespaces[short], self.client.clone());
-            async move {
-                let mut labels = env.sandbox.labels();
-                labels.insert(POD.into(), pod.into());
-                let plain = Outfit::plain(&env.sandbox, namespace, node);
-                let own = Outfit {
-                    name: pod.into(),
-                    labels: labels.clone(),
-                    args: LISTENING.serve(),
-                    named: &PORTS,
-                    ..plain
-                };
-                let probe = env.probes.start(&env.sandbox, namespace, node, own).await?;
-                let session = Session::open(&Api::namespaced(client, namespace), pod).await?;
-                let seen = PolicyPod { namespace: namespace.clone(), labels, address: probe.address };
-                Ok::<_, String>((format!("{short}/{pod} on {}", probe.node), seen, session))
-            }
+        let places =
+            self.namespaces.iter().enumerate().flat_map(|(k, both)| (0..PODS.len()).map(move |p| (k, p, both)));
+        let wanted = places.map(|(k, p, (short, namespace))| {
+            // Pods of one namespace and another's namesakes: each relation is met on one node and across nodes.
+            let node = nodes[(p + usize::from(p > 0) * (k % 2) + k / 2) % nodes.len()];
+            let mut labels = env.sandbox.labels();
+            labels.insert(POD.into(), PODS[p].into());
+            let args = [LISTENING.serve(), args(&node.name)].concat();
+            let plain = Outfit::plain(&env.sandbox, namespace, node);
+            let outfit = Outfit { name: PODS[p].into(), labels, args, named: &PORTS, ..plain };
+            Wanted { namespace: namespace.clone(), node, outfit, short: format!("{short}/{}", PODS[p]) }
         });
-        for (name, pod, session) in try_join_all(started).await? {
+        Ok(wanted.collect())
+    }
+
+    /// Takes over the pods that it wanted, once they run, in their order.
+    ///
+    /// # Errors
+    /// Where an exec does not start.
+    pub(crate) async fn adopt(&mut self, pods: Vec<(Wanted<'_>, Probe)>) -> Result<(), String> {
+        let (client, pace) = (&self.client, &self.pace);
+        let adopted = pods.into_iter().map(|(wanted, probe)| async move {
+            let session = Session::open(&Api::namespaced(client.clone(), &wanted.namespace), &probe.pod, pace).await?;
+            let Wanted { namespace, outfit, short, .. } = wanted;
+            let seen = PolicyPod { namespace, labels: outfit.labels, address: probe.address };
+            Ok::<_, String>((format!("{short} on {}", probe.node), seen, session))
+        });
+        for (name, pod, session) in try_join_all(adopted).await? {
             self.names.push(name);
             self.world.pods.push(pod);
             self.sessions.push(session);
         }
+        self.still = World { policies: Vec::new(), ..self.world.clone() };
         Ok(())
+    }
+
+    /// Its pods' sessions, in their order.
+    pub(crate) fn sessions(&mut self) -> impl Iterator<Item = &mut Session> {
+        self.sessions.iter_mut()
+    }
+
+    /// Closes them again, as far as looks go: the Service goes with its namespace.
+    pub(crate) fn close_doors(&mut self) {
+        self.doors.clear();
     }
 
     /// Opens other ways to a pod: a Service of type NodePort, by its own address and by those of all nodes.
@@ -174,7 +222,7 @@ impl Fixture {
         });
         let service: Service = serde_json::from_value(service).map_err(|error| error.to_string())?;
         let made = env.sandbox.make(&namespace, &service).await;
-        let made = made.map_err(|error| format!("a Service cannot be made in {namespace}: {}", told(&error)))?;
+        let made = made.map_err(|error| format!("a Service cannot be made in {namespace}: {}", in_words(&error)))?;
         let spec = made.spec.unwrap_or_default();
         let own: IpAddr = spec.cluster_ip.unwrap_or_default().parse().map_err(|_| "the Service has no address")?;
         for port in spec.ports.unwrap_or_default() {
@@ -218,29 +266,45 @@ impl Fixture {
         self.world.pods.len()
     }
 
-    /// Goes through a case, and leaves the fixture as it was.
+    /// Goes through a case. What it leaves holds until the next one begins, which takes it away with its own first changes.
     ///
     /// # Errors
     /// Where the API server refuses a change, or an exec broke.
     pub async fn hold(&mut self, case: &Case, limit: Duration) -> Result<Held, String> {
-        let held = self.go_through(case, limit).await;
-        self.restore().await?;
-        held
+        self.cases += 1;
+        self.go_through(self.still.clone(), case, limit).await
     }
 
-    async fn go_through(&mut self, case: &Case, limit: Duration) -> Result<Held, String> {
+    /// ... from what holds there now on.
+    ///
+    /// # Errors
+    /// As [`Fixture::hold`].
+    pub(crate) async fn go_on(&mut self, case: &Case, limit: Duration) -> Result<Held, String> {
+        self.go_through(self.world.clone(), case, limit).await
+    }
+
+    /// Takes away whatever a case has left.
+    ///
+    /// # Errors
+    /// Where the API server refuses that.
+    pub(crate) async fn clear(&mut self) -> Result<(), String> {
+        self.cases += 1;
+        self.becomes(self.still.clone()).await
+    }
+
+    async fn go_through(&mut self, mut next: World, case: &Case, limit: Duration) -> Result<Held, String> {
         let mut held = Held::default();
         for stage in &case.stages {
-            for change in stage {
-                self.change(change).await.map_err(|why| format!("{change}: {why}"))?;
-            }
+            next = self.changed(next, stage)?;
+            self.becomes(next.clone()).await.map_err(|why| format!("{}: {why}", told(stage)))?;
             let start = Instant::now();
             loop {
                 let begun = start.elapsed();
-                let within = if begun > limit { WITHIN_AT_LAST } else { WITHIN };
+                let within = if begun > limit { WITHIN_AT_LAST } else { self.within };
                 let observed = self.observe(within).await?;
+                let sure = self.paced_by(&observed, within);
                 let deviations = Deviations::of(&self.world, &observed, |pod| self.name(pod));
-                if deviations.is_empty() {
+                if deviations.is_empty() && sure {
                     held.converged_ms.push(begun.as_millis() as u64);
                     let open = observed.iter().filter(|(path, _)| path.granted(&self.world)).count();
                     held.open += open;
@@ -248,7 +312,7 @@ impl Fixture {
                     break;
                 }
                 let limit = if deviations.leaking.is_empty() { limit * PATIENCE } else { limit };
-                if start.elapsed() > limit {
+                if start.elapsed() > limit && !deviations.is_empty() {
                     let after = stage.iter().map(|change| format!(", {change}")).collect();
                     held.stuck = Some((after, deviations));
                     return Ok(held);
@@ -272,44 +336,122 @@ impl Fixture {
         Ok(observed?.concat())
     }
 
+    /// Whether what was open answered soon enough for what did not answer to be closed; the next look is given what this one's took.
+    fn paced_by(&mut self, observed: &[(Path, Answer)], within: Duration) -> bool {
+        let open = observed.iter().filter(|(_, answer)| answer.touch() == Touch::Reached).map(|(_, answer)| answer.ms);
+        let Some(slowest) = open.max().map(Duration::from_millis) else {
+            // Nothing open to go by: only the whole time will do.
+            self.within = WITHIN;
+            return within >= WITHIN;
+        };
+        self.within = (slowest * TIMES).clamp(AT_LEAST, WITHIN);
+        within >= WITHIN || slowest * SURE <= within
+    }
+
     fn name(&self, pod: &PolicyPod) -> String {
         let place = self.world.pods.iter().position(|found| found.address == pod.address);
         place.map_or_else(String::new, |place| self.names[place].clone())
     }
 
-    pub(crate) async fn change(&mut self, change: &Change) -> Result<(), String> {
-        match change {
-            Change::Apply { namespace, name, spec } => self.apply(namespace, name, spec).await,
-            Change::Delete { namespace, name } => {
-                let namespace = self.namespaces[namespace].clone();
-                self.delete(&namespace, name).await
-            }
-            Change::LabelPod { namespace, pod, key, value } => {
-                let namespace = self.namespaces[namespace].clone();
-                self.label_pod(&namespace, pod, key, *value).await
-            }
-            Change::LabelNamespace { namespace, key, value } => {
-                let namespace = self.namespaces[namespace].clone();
-                self.label_namespace(&namespace, key, *value).await
-            }
-        }
+    /// Makes `changes`, all at once.
+    ///
+    /// # Errors
+    /// Where the API server refuses one.
+    pub(crate) async fn change(&mut self, changes: &[Change]) -> Result<(), String> {
+        let next = self.changed(self.world.clone(), changes)?;
+        self.becomes(next).await.map_err(|why| format!("{}: {why}", told(changes)))
     }
 
-    async fn apply(&mut self, short: &str, name: &str, spec: &Value) -> Result<(), String> {
-        let namespace = self.namespaces[short].clone();
-        let policy = json!({ "metadata": { "name": name, "namespace": namespace }, "spec": self.filled(spec) });
-        let policy: NetworkPolicy = serde_json::from_value(policy).map_err(|error| error.to_string())?;
-        let api: Api<NetworkPolicy> = Api::namespaced(self.client.clone(), &namespace);
-        let known = self.world.policies.iter_mut().find(|known| is(known, &namespace, name));
-        let made = match &known {
-            Some(_) => api.replace(name, &PostParams::default(), &policy).await,
-            None => api.create(&PostParams::default(), &policy).await,
-        };
-        made.map_err(|error| told(&error))?;
-        match known {
-            Some(known) => *known = policy,
-            None => self.world.policies.push(policy),
+    /// What would hold after `changes`.
+    fn changed(&self, mut world: World, changes: &[Change]) -> Result<World, String> {
+        for change in changes {
+            match change {
+                Change::Apply { namespace, name, spec } => {
+                    let (namespace, name) = (&self.namespaces[namespace], self.policy(name));
+                    let policy =
+                        json!({ "metadata": { "name": name, "namespace": namespace }, "spec": self.filled(spec) });
+                    let policy: NetworkPolicy = serde_json::from_value(policy).map_err(|error| error.to_string())?;
+                    world.policies.retain(|known| !is(known, namespace, &name));
+                    world.policies.push(policy);
+                }
+                Change::Delete { namespace, name } => {
+                    let (namespace, name) = (&self.namespaces[namespace], self.policy(name));
+                    world.policies.retain(|known| !is(known, namespace, &name));
+                }
+                Change::LabelPod { namespace, pod, key, value } => {
+                    let namespace = &self.namespaces[namespace];
+                    // A pod that loses its own name is found by its place.
+                    let is = |found: &PolicyPod| {
+                        found.namespace == *namespace && found.labels.get(POD).is_some_and(|name| name == pod)
+                    };
+                    let place = self.still.pods.iter().position(is).ok_or("there is no such pod")?;
+                    set(&mut world.pods[place].labels, key, *value);
+                }
+                Change::LabelNamespace { namespace, key, value } => {
+                    let namespace = self.namespaces[namespace].clone();
+                    set(world.namespaces.entry(namespace).or_default(), key, *value);
+                }
+            }
         }
+        Ok(world)
+    }
+
+    /// What a policy of this case is called: one of the last case's that goes must not be taken for it.
+    fn policy(&self, name: &str) -> String {
+        format!("{name}-{}", self.cases)
+    }
+
+    /// Has the API server make what holds now into `next`, with one request for each object that differs and all of them at once: an engine
+    /// that writes its tables anew does so once.
+    async fn becomes(&mut self, next: World) -> Result<(), String> {
+        let of = |policy: &NetworkPolicy| {
+            let meta = &policy.metadata;
+            (meta.namespace.clone().unwrap_or_default(), meta.name.clone().unwrap_or_default())
+        };
+        let policies = |namespace: &str| Api::<NetworkPolicy>::namespaced(self.client.clone(), namespace);
+        let mut requests: Vec<BoxFuture<'static, Result<(), kube::Error>>> = Vec::new();
+        for known in &self.world.policies {
+            let (namespace, name) = of(known);
+            if !next.policies.iter().any(|policy| is(policy, &namespace, &name)) {
+                let api = policies(&namespace);
+                requests.push(async move { api.delete(&name, &DeleteParams::default()).await.map(drop) }.boxed());
+            }
+        }
+        for policy in &next.policies {
+            let (namespace, name) = of(policy);
+            let (api, policy) = (policies(&namespace), policy.clone());
+            match self.world.policies.iter().find(|known| is(known, &namespace, &name)) {
+                Some(known) if *known == policy => {}
+                Some(_) => requests
+                    .push(async move { api.replace(&name, &PostParams::default(), &policy).await.map(drop) }.boxed()),
+                None => {
+                    requests.push(async move { api.create(&PostParams::default(), &policy).await.map(drop) }.boxed());
+                }
+            }
+        }
+        for ((now, then), still) in self.world.pods.iter().zip(&next.pods).zip(&self.still.pods) {
+            let changed = differences(&now.labels, &then.labels);
+            if !changed.is_empty() {
+                let api: Api<Pod> = Api::namespaced(self.client.clone(), &now.namespace);
+                let name = still.labels[POD].clone();
+                let patch = labels(&changed);
+                requests.push(
+                    async move { api.patch_metadata(&name, &PatchParams::default(), &patch).await.map(drop) }.boxed(),
+                );
+            }
+        }
+        for (name, then) in &next.namespaces {
+            let changed = self.world.namespaces.get(name).map(|now| differences(now, then)).unwrap_or_default();
+            if !changed.is_empty() {
+                let (api, name): (Api<Namespace>, _) = (Api::all(self.client.clone()), name.clone());
+                let patch = labels(&changed);
+                requests.push(
+                    async move { api.patch_metadata(&name, &PatchParams::default(), &patch).await.map(drop) }.boxed(),
+                );
+            }
+        }
+        join_all(requests).await.into_iter().collect::<Result<Vec<()>, _>>().map_err(|error| in_words(&error))?;
+        self.world = next;
         Ok(())
     }
 
@@ -330,53 +472,16 @@ impl Fixture {
             other => other.clone(),
         }
     }
+}
 
-    async fn delete(&mut self, namespace: &str, name: &str) -> Result<(), String> {
-        let api: Api<NetworkPolicy> = Api::namespaced(self.client.clone(), namespace);
-        api.delete(name, &DeleteParams::default()).await.map_err(|error| told(&error))?;
-        self.world.policies.retain(|policy| !is(policy, namespace, name));
-        Ok(())
-    }
+fn told(changes: &[Change]) -> String {
+    changes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
 
-    async fn label_pod(&mut self, namespace: &str, pod: &str, key: &str, value: Option<&str>) -> Result<(), String> {
-        let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
-        let patch = Patch::Merge(json!({ "metadata": { "labels": { key: value } } }));
-        api.patch_metadata(pod, &PatchParams::default(), &patch).await.map_err(|error| told(&error))?;
-        let is =
-            |found: &PolicyPod| found.namespace == namespace && found.labels.get(POD).is_some_and(|name| name == pod);
-        // A pod that loses its own name is found by its place.
-        let place = self.still.pods.iter().position(is).ok_or("there is no such pod")?;
-        set(&mut self.world.pods[place].labels, key, value);
-        Ok(())
-    }
-
-    async fn label_namespace(&mut self, namespace: &str, key: &str, value: Option<&str>) -> Result<(), String> {
-        let api: Api<Namespace> = Api::all(self.client.clone());
-        let patch = Patch::Merge(json!({ "metadata": { "labels": { key: value } } }));
-        api.patch_metadata(namespace, &PatchParams::default(), &patch).await.map_err(|error| told(&error))?;
-        set(self.world.namespaces.entry(namespace.to_owned()).or_default(), key, value);
-        Ok(())
-    }
-
-    /// Takes away a case's policies, and gives labels their former values.
-    async fn restore(&mut self) -> Result<(), String> {
-        for policy in self.world.policies.clone() {
-            let name = policy.metadata.name.unwrap_or_default();
-            self.delete(&policy.metadata.namespace.unwrap_or_default(), &name).await?;
-        }
-        for place in 0..self.world.pods.len() {
-            let (now, still) = (self.world.pods[place].clone(), self.still.pods[place].labels.clone());
-            for (key, value) in differences(&now.labels, &still) {
-                self.label_pod(&now.namespace, &still[POD], &key, value.as_deref()).await?;
-            }
-        }
-        for (namespace, still) in self.still.namespaces.clone() {
-            for (key, value) in differences(&self.world.namespaces[&namespace], &still) {
-                self.label_namespace(&namespace, &key, value.as_deref()).await?;
-            }
-        }
-        Ok(())
-    }
+fn labels(changed: &[(String, Option<String>)]) -> Patch<Value> {
+    let labels: serde_json::Map<String, Value> =
+        changed.iter().map(|(key, value)| (key.clone(), json!(value))).collect();
+    Patch::Merge(json!({ "metadata": { "labels": labels } }))
 }
 
 fn is(policy: &NetworkPolicy, namespace: &str, name: &str) -> bool {

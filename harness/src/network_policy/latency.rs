@@ -5,9 +5,8 @@ use futures::future::join_all;
 use tokio::time::sleep;
 
 use crate::network_policy::case::Change;
-use crate::network_policy::fixture::Fixture;
-use crate::probe::batch::{Touch, Verb};
-use crate::probe::session::Session;
+use crate::network_policy::fixture::{Fixture, Watched};
+use crate::probe::batch::Touch;
 
 /// What a packet may take while it is being timed: a dropped one is known to be so no sooner.
 const WITHIN: Duration = Duration::from_millis(100);
@@ -27,12 +26,6 @@ pub struct Round {
     pub all_open_ms: Option<u64>,
 }
 
-/// One path, and who tries it.
-pub(crate) struct Watched<'a> {
-    pub(crate) session: &'a mut Session,
-    pub(crate) verb: Verb,
-}
-
 impl Fixture {
     /// Has `policy` come and go `rounds` times, and times the paths between the namespaces `from` and `to`, each pod to its namesake.
     ///
@@ -47,11 +40,12 @@ impl Fixture {
         limit: Duration,
     ) -> Result<Vec<Round>, String> {
         let mut timed = Vec::new();
+        self.clear().await?;
         self.settle(from, to, Touch::Reached, Instant::now(), limit).await?;
         for _ in 0..rounds {
-            self.change(policy).await?;
+            self.change(std::slice::from_ref(policy)).await?;
             let closed = self.settle(from, to, Touch::Stopped, Instant::now(), limit).await?;
-            self.change(gone).await?;
+            self.change(std::slice::from_ref(gone)).await?;
             let open = self.settle(from, to, Touch::Reached, Instant::now(), limit).await?;
             let all = |ms: &[Option<u64>]| ms.iter().copied().collect::<Option<Vec<u64>>>()?.into_iter().max();
             let round = Round {

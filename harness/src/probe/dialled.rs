@@ -8,9 +8,9 @@ use kube::api::{Api, AttachParams};
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
-use crate::attempt::api::chain;
-use crate::attempt::kubelet;
+use crate::cluster::facts::KUBELET_PORT;
 use crate::probe::Probe;
+use crate::told::chain;
 
 /// The API server gives up connecting after 30 s (k8s.io/client-go, transport: the dialer's own limit).
 const TOLD_WITHIN: Duration = Duration::from_secs(40);
@@ -57,7 +57,7 @@ async fn exec(client: &Client, probe: &Probe) -> Result<Option<String>, String> 
 fn dialled(words: Option<&str>) -> Result<Dialled, String> {
     match words {
         None => Ok(Dialled::Served),
-        Some(words) if words.contains("dial tcp ") && words.contains(&format!(":{}: ", kubelet::PORT)) => {
+        Some(words) if words.contains("dial tcp ") && words.contains(&format!(":{}: ", KUBELET_PORT)) => {
             Ok(Dialled::Cut(words.into()))
         }
         Some(words) => Err(words.into()),

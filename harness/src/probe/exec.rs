@@ -4,15 +4,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::join_all;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
 use kube::api::Api;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::sleep;
 
+use crate::pace::Pace;
 use crate::probe::batch::{Answer, TIMEOUT_MS, Verb};
-use crate::probe::here;
 use crate::probe::session::Session;
 
 /// How long a first question waits for company.
@@ -23,9 +22,10 @@ const AT_ONCE: usize = 2;
 /// Lines of one batch: the agent's own limit is 1024.
 const LINES: usize = 512;
 
-struct Question {
-    verbs: Vec<Verb>,
-    reply: Reply,
+/// What is asked of an agent, and where its answers go.
+pub(super) struct Question {
+    pub(super) verbs: Vec<Verb>,
+    pub(super) reply: Reply,
 }
 
 type Reply = oneshot::Sender<Result<Vec<Answer>, String>>;
@@ -37,8 +37,8 @@ pub struct Line {
 }
 
 impl Line {
-    /// Opens a line to the agent in `pod`; it closes with its last clone. `all` bounds the execs of all lines together.
-    pub fn open(client: Client, namespace: &str, pod: &str, all: Arc<Semaphore>) -> Self {
+    /// Opens a line to the agent in `pod`; it closes with its last clone. Its execs keep to `pace`.
+    pub fn open(client: Client, namespace: &str, pod: &str, pace: Pace) -> Self {
         let (questions, mut asked) = mpsc::unbounded_channel::<Question>();
         let pods: Api<Pod> = Api::namespaced(client, namespace);
         let pod = pod.to_owned();
@@ -47,31 +47,26 @@ impl Line {
             while let Some(first) = asked.recv().await {
                 sleep(GATHER).await;
                 let Ok(own) = execs.clone().acquire_owned().await else { break };
-                let Ok(shared) = all.clone().acquire_owned().await else { break };
+                let turn = pace.execs().turn().await;
                 let mut together = Together::default();
                 together.add(first);
                 while together.verbs.len() < LINES {
                     let Ok(next) = asked.try_recv() else { break };
                     together.add(next);
                 }
-                let (pods, pod) = (pods.clone(), pod.clone());
+                let (pods, pod, pace) = (pods.clone(), pod.clone(), pace.clone());
                 tokio::spawn(async move {
-                    answer(&pods, &pod, together).await;
-                    drop((own, shared));
+                    let session = Session::open_in(turn, &pods, &pod, &pace).await;
+                    answer(session, together).await;
+                    drop(own);
                 });
             }
         });
         Self { questions }
     }
 
-    /// A line to no agent: what this machine itself can try, it tries.
-    pub(super) fn here() -> Self {
-        let (questions, mut asked) = mpsc::unbounded_channel::<Question>();
-        tokio::spawn(async move {
-            while let Some(Question { verbs, reply }) = asked.recv().await {
-                tokio::spawn(async move { reply.send(Ok(join_all(verbs.into_iter().map(here::attempt)).await)) });
-            }
-        });
+    /// A line whose questions somebody else answers.
+    pub(super) fn of(questions: mpsc::UnboundedSender<Question>) -> Self {
         Self { questions }
     }
 
@@ -128,8 +123,8 @@ impl Together {
     }
 }
 
-async fn answer(pods: &Api<Pod>, pod: &str, together: Together) {
-    let answers = match Session::open(pods, pod).await {
+async fn answer(session: Result<Session, String>, together: Together) {
+    let answers = match session {
         Ok(mut session) => session.ask(&together.verbs, Duration::from_millis(TIMEOUT_MS.into())).await,
         Err(why) => Err(why),
     };

@@ -4,14 +4,16 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::future::join_all;
 use serde_json::json;
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::probe::Probe;
 use crate::probe::batch::{Answer, TIMEOUT_MS, Verb};
-use crate::probe::exec::Line;
+use crate::probe::exec::{Line, Question};
 
 /// What a probe greets with (harness/agent, serve): an address that is a node's in the cluster's network may be anybody's in this one.
 const GREETING: &str = "oke-conformance agent";
@@ -33,12 +35,23 @@ pub fn here() -> Option<Arc<Probe>> {
         asked: Default::default(),
         // It has been there all the time: no enforcement has yet to come round to it.
         running_since: now.checked_sub(Duration::from_secs(3600)).unwrap_or(now),
-        line: Line::here(),
+        line: line(),
     }))
 }
 
+/// A line to no agent: what this machine itself can try, it tries.
+fn line() -> Line {
+    let (questions, mut asked) = mpsc::unbounded_channel::<Question>();
+    tokio::spawn(async move {
+        while let Some(Question { verbs, reply }) = asked.recv().await {
+            tokio::spawn(async move { reply.send(Ok(join_all(verbs.into_iter().map(attempt)).await)) });
+        }
+    });
+    Line::of(questions)
+}
+
 /// Tries `verb`, a connection to a probe.
-pub(super) async fn attempt(verb: Verb) -> Answer {
+async fn attempt(verb: Verb) -> Answer {
     let Verb::Tcp { to, port } = verb else { return answer("invalid", 0, "only TCP is tried from here") };
     let start = Instant::now();
     let ms = || start.elapsed().as_millis() as u64;

@@ -8,9 +8,9 @@ use kube::api::{Api, AttachParams, AttachedProcess};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, BufReader};
 use tokio::time::timeout;
 
-use crate::attempt::api::chain;
 use crate::probe::Probe;
 use crate::probe::batch::{Answer, Touch};
+use crate::told::chain;
 
 /// Milliseconds for the whole of a conversation; the agent hangs up then.
 pub const WITHIN_MS: u32 = 10_000;

@@ -8,12 +8,13 @@ use std::time::Duration;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, AttachParams, AttachedProcess};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
-use crate::attempt::api::chain;
+use crate::pace::{Pace, Turn};
 use crate::probe::batch::{self, Answer, Verb};
+use crate::told::chain;
 
-/// What an answer may take beyond the attempts themselves: longer, and the exec is broken.
+/// What an answer of an idle cluster may take beyond the attempts themselves: longer, and the exec is broken.
 const SLACK: Duration = Duration::from_secs(10);
 /// kube's pipes default to 1 KiB, a round trip each.
 const PIPE: usize = 64 * 1024;
@@ -21,6 +22,9 @@ const PIPE: usize = 64 * 1024;
 /// An exec that is kept, in one agent's pod.
 pub struct Session {
     pod: String,
+    pace: Pace,
+    /// Until its first answer, with how long it took to start: its turn among all that start.
+    starting: Option<(Turn, Duration)>,
     stdin: Box<dyn AsyncWrite + Send + Unpin>,
     stdout: BufReader<Box<dyn AsyncRead + Send + Unpin>>,
     /// Ends the exec when it goes, and knows how the exec ended by itself.
@@ -32,20 +36,34 @@ impl Session {
     ///
     /// # Errors
     /// A sentence where the exec does not start.
-    pub async fn open(pods: &Api<Pod>, pod: &str) -> Result<Self, String> {
+    pub async fn open(pods: &Api<Pod>, pod: &str, pace: &Pace) -> Result<Self, String> {
+        Self::open_in(pace.execs().turn().await, pods, pod, pace).await
+    }
+
+    /// ... in a turn that has come already.
+    ///
+    /// # Errors
+    /// As [`Session::open`].
+    pub(super) async fn open_in(turn: Turn, pods: &Api<Pod>, pod: &str, pace: &Pace) -> Result<Self, String> {
         let params =
             AttachParams::default().stdin(true).stderr(false).max_stdin_buf_size(PIPE).max_stdout_buf_size(PIPE);
-        let started = timeout(SLACK, pods.exec(pod, ["/agent/agent", "session"], &params)).await;
+        let (start, slack) = (Instant::now(), pace.patience(SLACK));
+        let started = timeout(slack, pods.exec(pod, ["/agent/agent", "session"], &params)).await;
         let broke = |why: String| format!("the exec into {pod} broke: {why}");
         let mut process = match started {
             Ok(started) => started.map_err(|error| broke(chain(&error)))?,
-            Err(_) => return Err(broke(format!("it did not start within {} s", SLACK.as_secs()))),
+            Err(_) => {
+                turn.too_much();
+                return Err(broke(format!("it did not start within {} s", slack.as_secs())));
+            }
         };
         let (Some(stdin), Some(stdout)) = (process.stdin(), process.stdout()) else {
             return Err(broke("it came without its streams".into()));
         };
         let stdout: Box<dyn AsyncRead + Send + Unpin> = Box::new(stdout);
-        Ok(Self { pod: pod.into(), stdin: Box::new(stdin), stdout: BufReader::new(stdout), process })
+        let starting = Some((turn, start.elapsed()));
+        let (stdin, stdout) = (Box::new(stdin), BufReader::new(stdout));
+        Ok(Self { pod: pod.into(), pace: pace.clone(), starting, stdin, stdout, process })
     }
 
     /// Has the agent try `verbs`, all at once and each for `within`; answers come in their order.
@@ -59,10 +77,24 @@ impl Session {
     ) -> Result<Vec<Answer>, String> {
         let lines = verbs.into_iter().enumerate().map(|(id, verb)| verb.line_within(id, within) + "\n");
         let lines: Vec<String> = lines.collect();
-        let limit = within + SLACK;
+        let (start, limit) = (Instant::now(), within + self.pace.patience(SLACK));
         let answered = timeout(limit, self.exchange(&lines)).await;
+        let took = start.elapsed();
         let answers = answered.unwrap_or_else(|_| Err(format!("no answer within {} s", limit.as_secs())));
-        answers.map_err(|why| format!("the exec into {} broke: {why}", self.pod))
+        let answers = answers.map_err(|why| format!("the exec into {} broke: {why}", self.pod));
+        match (&answers, self.starting.take()) {
+            (Ok(answers), starting) => {
+                self.pace.lives();
+                // What the attempts themselves took says nothing about execs.
+                let slowest = answers.iter().map(|answer| answer.ms).max().unwrap_or_default();
+                if let Some((turn, started_after)) = starting {
+                    turn.took(started_after + took.saturating_sub(Duration::from_millis(slowest)));
+                }
+            }
+            (Err(_), Some((turn, _))) if took >= limit => turn.too_much(),
+            (Err(_), _) => {}
+        }
+        answers
     }
 
     async fn exchange(&mut self, lines: &[String]) -> Result<Vec<Answer>, String> {

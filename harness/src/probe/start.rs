@@ -1,7 +1,7 @@
 //! Starting agents, each when it is first needed and once for all scenarios.
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -13,26 +13,22 @@ use kube::api::{Api, ListParams};
 use kube::core::ObjectMeta;
 use kube::runtime::wait::{Condition, await_condition};
 use kube::{Client, Error};
-use tokio::sync::{OnceCell, Semaphore};
+use tokio::sync::OnceCell;
 use tokio::time::{sleep, timeout};
 
 use crate::network_policy::model::Port;
+use crate::pace::Pace;
 use crate::probe::asked::Asked;
 use crate::probe::exec::Line;
 use crate::probe::pod::{AgentPod, Listening};
 use crate::probe::{Probe, agent};
-use crate::record::{NodeFacts, ProbeFacts};
-use crate::sandbox::{Sandbox, told};
+use crate::record::facts::{NodeFacts, ProbeFacts};
+use crate::sandbox::Sandbox;
+use crate::standard::ENFORCED;
+use crate::told::told;
 
-/// A pod that does not run by then never will.
+/// A pod that does not run by then on an idle cluster never will.
 const RUNNING_WITHIN: Duration = Duration::from_secs(60);
-
-/// Pods on their way at once: a node starts so many at a time, and the rest would only wait there, with the clock running.
-const AT_ONCE: usize = 48;
-
-/// Execs under way at once, over all agents: more of them only wait for each other, on the nodes and in the API server, until their time is
-/// over. Whatever is asked of an agent meanwhile travels together.
-const EXECS_AT_ONCE: usize = 48;
 
 /// A priority class that no API server knows of by then never arrives.
 const CLASS_KNOWN_WITHIN: Duration = Duration::from_secs(5);
@@ -85,13 +81,13 @@ pub struct Probes {
     started: Mutex<HashMap<(String, String), Started>>,
     carried: Mutex<HashMap<String, Carried>>,
     placed: AtomicUsize,
-    starting: Semaphore,
-    execs: Arc<Semaphore>,
+    last_start_ms: AtomicU64,
+    pace: Pace,
 }
 
 impl Probes {
     /// No agent yet. `image` may be an error: then every start is, with its words.
-    pub fn new(client: Client, image: Result<AgentImage, String>, listening: Listening) -> Self {
+    pub fn new(client: Client, image: Result<AgentImage, String>, listening: Listening, pace: Pace) -> Self {
         Self {
             client,
             image,
@@ -99,8 +95,8 @@ impl Probes {
             started: Mutex::default(),
             carried: Mutex::default(),
             placed: AtomicUsize::new(0),
-            starting: Semaphore::new(AT_ONCE),
-            execs: Arc::new(Semaphore::new(EXECS_AT_ONCE)),
+            last_start_ms: AtomicU64::new(0),
+            pace,
         }
     }
 
@@ -120,6 +116,11 @@ impl Probes {
     /// How many pods were made.
     pub fn placed(&self) -> usize {
         self.placed.load(Ordering::Relaxed)
+    }
+
+    /// From the request that made it to running, of the pod that was started last, in milliseconds.
+    pub(crate) fn last_start_ms(&self) -> u64 {
+        self.last_start_ms.load(Ordering::Relaxed)
     }
 
     /// The agents that run, by namespace and node.
@@ -157,9 +158,9 @@ impl Probes {
     /// # Errors
     /// As [`Probes::get`].
     pub async fn on_host(self: &Arc<Self>, sandbox: &Arc<Sandbox>, node: &NodeFacts) -> Result<Arc<Probe>, String> {
-        let namespace = sandbox.on_host().await?;
-        let outfit = Outfit { host_network: true, ..Outfit::plain(sandbox, namespace, node) };
-        self.get_as(sandbox, namespace, node, outfit).await
+        let namespace = sandbox.namespace("-host", &[(ENFORCED, "privileged")]).await?;
+        let outfit = Outfit { host_network: true, ..Outfit::plain(sandbox, &namespace, node) };
+        self.get_as(sandbox, &namespace, node, outfit).await
     }
 
     async fn get_as(
@@ -207,19 +208,20 @@ impl Probes {
     ) -> Result<Probe, String> {
         let name = outfit.name.clone();
         let what = format!("the probe in {namespace} on {}", node.name);
-        let _turn = self.starting.acquire().await;
-        let asked = Instant::now();
+        let turn = self.pace.pods().turn().await;
+        let (asked, within) = (Instant::now(), self.pace.patience(RUNNING_WITHIN));
         self.place(sandbox, namespace, node, outfit).await?;
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
-        let settled = timeout(RUNNING_WITHIN, await_condition(pods.clone(), &name, Settled)).await;
+        let settled = timeout(within, await_condition(pods.clone(), &name, Settled)).await;
         let pod = match settled {
             Ok(Ok(pod)) => pod.ok_or_else(|| format!("{what} was deleted before it ran"))?,
             Ok(Err(error)) => return Err(format!("{what} cannot be watched: {error}")),
             Err(_) => {
+                turn.too_much();
                 let named = ListParams::default().fields(&format!("metadata.name={name}"));
                 let pod = pods.list(&named).await.ok().and_then(|list| list.items.into_iter().next());
                 let why = pod.as_ref().and_then(waiting_for).unwrap_or_else(|| "no reason given".into());
-                return Err(format!("{what} did not run within {} s: {why}", RUNNING_WITHIN.as_secs()));
+                return Err(format!("{what} did not run within {} s: {why}", within.as_secs()));
             }
         };
         match standing(&pod) {
@@ -232,8 +234,11 @@ impl Probes {
         let address: IpAddr = address.parse().map_err(|_| format!("{what} has no address"))?;
         let all = status.into_iter().flat_map(|status| status.pod_ips.iter().flatten());
         let others = all.filter_map(|all| all.ip.parse().ok()).filter(|other| *other != address).collect();
-        let line = Line::open(self.client.clone(), namespace, &name, self.execs.clone());
+        turn.took(asked.elapsed());
+        self.pace.lives();
+        let line = Line::open(self.client.clone(), namespace, &name, self.pace.clone());
         let running_after_ms = asked.elapsed().as_millis() as u64;
+        self.last_start_ms.store(running_after_ms, Ordering::Relaxed);
         Ok(Probe {
             namespace: namespace.into(),
             pod: name,

@@ -12,8 +12,8 @@ use kube::core::{ApiResource, DynamicObject, GroupVersionKind, ObjectMeta};
 use kube::{Client, Error};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::controllers;
 use super::{EXPIRES, RUN, told};
-use crate::attempt::controllers;
 
 /// A sweep that has not finished by then says what is left.
 const WITHIN: Duration = Duration::from_secs(60);

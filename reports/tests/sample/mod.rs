@@ -116,7 +116,7 @@ pub fn run() -> Run {
         vec![cell("tenant-a", denied(Guard::PodSecurity, refusal), Some(4))],
     );
     Run {
-        schema: 1,
+        schema: 2,
         id: "r-3k9x".into(),
         started: "2026-11-24T10:00:00.250Z".into(),
         elapsed_ms: 9_876,

@@ -3,7 +3,7 @@
 //!
 //! Attempted: finding a Dashboard, by name, label, image or selector, behind a Service of type LoadBalancer or NodePort, with external
 //! addresses, behind an Ingress or an HTTPRoute, or on a port of its node, in all namespaces. Expected: none. Control: the same lists hold what every cluster has.
-use harness::attempt::survey::Finding;
+use harness::attempt::api::survey::Finding;
 use harness::cx::Cx;
 use harness::rights;
 use harness::run;

@@ -5,7 +5,7 @@
 //! port, in all namespaces) and on every node's own address. Expected: there is none, or nothing arrives. Control: where there is one, a
 //! probe that no policy selects reaches it; where there is none, such a probe reaches a listener of ours on the same port.
 use futures::try_join;
-use harness::attempt::reach::Path;
+use harness::attempt::packets::reach::Path;
 use harness::cx::Cx;
 use harness::probe::batch::Verb;
 use harness::rights;

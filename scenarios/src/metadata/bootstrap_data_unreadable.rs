@@ -5,7 +5,7 @@
 //! only which of them were there. Expected: no connection. Control: a probe on the same node that no policy selects (or, where the
 //! cluster stops every pod, one on the node's own network) is served at least one of them at the same moment.
 use futures::try_join;
-use harness::attempt::ladder::{Rung, When};
+use harness::attempt::packets::ladder::{Rung, When};
 use harness::cx::Cx;
 use harness::rights;
 use harness::run;

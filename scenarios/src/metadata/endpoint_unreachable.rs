@@ -6,7 +6,7 @@
 //! Control: a probe on the same node that no policy selects (or, where the cluster stops every pod, one on the node's own network) gets
 //! the document, with status 200, at the same moment.
 use futures::try_join;
-use harness::attempt::reach::Path;
+use harness::attempt::packets::reach::Path;
 use harness::cx::Cx;
 use harness::rights;
 use harness::run;

@@ -8,7 +8,7 @@
 //!
 //! Not attempted: asking OCI for a token with that identity, and a call with the token; they would leave the cluster.
 use futures::try_join;
-use harness::attempt::ladder::{Rung, When};
+use harness::attempt::packets::ladder::{Rung, When};
 use harness::cx::Cx;
 use harness::rights;
 use harness::run;

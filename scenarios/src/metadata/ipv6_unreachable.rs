@@ -6,7 +6,7 @@
 //! network gets the document, with status 200, at the same moment. Where pods have no IPv6 and a suite may start no such probe, the
 //! question does not arise.
 use futures::try_join;
-use harness::attempt::reach::Path;
+use harness::attempt::packets::reach::Path;
 use harness::cx::Cx;
 use harness::probe::batch::Verb;
 use harness::rights;

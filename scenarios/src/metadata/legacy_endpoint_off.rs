@@ -5,7 +5,7 @@
 //! instances that are made afterwards. Expected: 404 (docs: Compute, "Instance Metadata"; OKE, "Disabling the legacy IMDS endpoints"). Any
 //! other error says nothing: the service is busy at times. Control: version 2 answers the same probe with 200 at the same moment. The
 //! probe is one that no policy selects or, where the cluster stops every pod, one on the node's own network.
-use harness::attempt::reach::Path;
+use harness::attempt::packets::reach::Path;
 use harness::cx::Cx;
 use harness::probe::batch::Verb;
 use harness::rights;

@@ -9,7 +9,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use futures::try_join;
-use harness::attempt::reach::Path;
+use harness::attempt::packets::reach::Path;
 use harness::cx::Cx;
 use harness::probe::batch::Verb;
 use harness::rights;

@@ -6,7 +6,7 @@
 //! link-local address; a Service of type ExternalName names no address at all, and whoever may not ask for `services/proxy` may not for
 //! that type either. Control: the token is accepted as that account, each refusal names it and what it asked for, and the API server
 //! serves all of it.
-use harness::attempt::ask::{Ask, Resource};
+use harness::attempt::api::ask::{Ask, Resource};
 use harness::cx::Cx;
 use harness::rights;
 use harness::run;

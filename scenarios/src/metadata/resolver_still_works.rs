@@ -5,7 +5,7 @@
 //! Attempted: nothing that must be refused; what must not have happened is the cut. A name of the cluster and one outside are asked for
 //! through the pod's own resolver, from a probe in each namespace. Expected: the first has an address, the second is answered, be it with
 //! "no such name". Control: the same questions to an address where no name server is stay without an answer.
-use harness::attempt::names::Name;
+use harness::attempt::packets::names::Name;
 use harness::cx::Cx;
 use harness::rights;
 use harness::run;

@@ -5,7 +5,7 @@
 //! in a namespace that nobody has granted anything, and from those back to it; on one node and across nodes. Expected: nothing arrives.
 //! Control: between probes that no policy selects, on the same nodes, the same ports answer at the same moment; and the probe itself does.
 use futures::try_join;
-use harness::attempt::reach::Path;
+use harness::attempt::packets::reach::Path;
 use harness::cx::Cx;
 use harness::probe::Probe;
 use harness::probe::batch::Verb;

@@ -4,7 +4,7 @@
 //! Attempted: nothing that must be refused; what must not have happened is the cut. A Service of the cluster is asked for by name through
 //! the pod's own resolver, from a probe in each namespace. Expected: it has an address. Control: the same question to an address where no
 //! name server is stays without an answer.
-use harness::attempt::names::Name;
+use harness::attempt::packets::names::Name;
 use harness::cx::Cx;
 use harness::rights;
 use harness::run;

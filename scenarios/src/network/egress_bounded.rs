@@ -4,7 +4,7 @@
 //! Attempted: TCP from a probe in each namespace to each endpoint outside the cluster that conformance.toml names as `outside`. Expected:
 //! no connection. Control: a probe on the same node that no policy selects connects at the same moment.
 use futures::try_join;
-use harness::attempt::reach::Path;
+use harness::attempt::packets::reach::Path;
 use harness::cx::Cx;
 use harness::probe::batch::Verb;
 use harness::rights;

@@ -21,7 +21,7 @@ pub const SCENARIO: Scenario = Scenario {
     needs: &[rights::PROBES, rights::EXEC, rights::OUTSIDE, rights::POLICIES],
     attempts: |_| vec!["tcp from each of three pods to another namespace's, while a policy comes and goes 20 times".into()],
     controls: |_| 0,
-    pods: 6,
+    pods: 9,
     run: run!(attempt),
 };
 

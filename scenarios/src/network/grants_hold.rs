@@ -4,7 +4,6 @@
 //! Attempted: over a hundred sets of policies, each among nine pods in three namespaces of the run's own, on one node and across nodes:
 //! every path, TCP and UDP, that a plain model of the specification says is not granted; after each policy that comes, changes or goes,
 //! and each label that changes. Expected: nothing arrives. Control: between the same pods, in the same look, what is granted does.
-use harness::attempt::grants::Place;
 use harness::cx::Cx;
 use harness::rights;
 use harness::run;
@@ -24,11 +23,11 @@ pub const SCENARIO: Scenario = Scenario {
     needs: &[rights::PROBES, rights::EXEC, rights::OUTSIDE, rights::POLICIES, rights::RELABEL],
     attempts: |_| policy_cases::all().into_iter().map(|case| case.title).collect(),
     controls: |_| 0,
-    pods: 36,
+    pods: 18,
     run: run!(attempt),
 };
 
 async fn attempt(cx: &Cx) -> Attempted {
-    let place = Place { namespaces: &["x", "y", "z"], copies: 4, ..Place::default() };
-    cx.grants(policy_cases::all(), place).stopped_by(Guard::Network).while_granted().await
+    let cases = cx.grants("policies followed", policy_cases::all()).side_by_side(2);
+    cases.stopped_by(Guard::Network).while_granted().await
 }

@@ -2,7 +2,6 @@
 //!
 //! Attempted: every path that is no longer granted after a pod has come under a policy, a friend has become a stranger, a namespace is
 //! trusted no more. Expected: nothing arrives. Control: the same paths are open while the labels grant them.
-use harness::attempt::grants::Place;
 use harness::cx::Cx;
 use harness::rights;
 use harness::run;
@@ -22,11 +21,10 @@ pub const SCENARIO: Scenario = Scenario {
     needs: &[rights::PROBES, rights::EXEC, rights::OUTSIDE, rights::POLICIES, rights::RELABEL],
     attempts: |_| policy_cases::labels().into_iter().map(|case| case.title).collect(),
     controls: |_| 0,
-    pods: 6,
+    pods: 9,
     run: run!(attempt),
 };
 
 async fn attempt(cx: &Cx) -> Attempted {
-    let place = Place { namespaces: &["x", "y"], copies: 1, ..Place::default() };
-    cx.grants(policy_cases::labels(), place).stopped_by(Guard::Network).while_granted().await
+    cx.grants("labels followed", policy_cases::labels()).stopped_by(Guard::Network).while_granted().await
 }

@@ -2,14 +2,11 @@
 //!
 //! Attempted: TCP and UDP into and out of pods that start in a namespace of the run's own where everything is denied already. Expected:
 //! nothing arrives once the suite's threshold is over. Control: the same paths are open when the policy has gone.
-use harness::attempt::grants::Place;
 use harness::cx::Cx;
 use harness::rights;
 use harness::run;
 use harness::scenario::{G, Guard, Impact, Scenario, Scope, Severity};
 use harness::verdict::Attempted;
-
-use super::policy_cases;
 
 /// A pod that starts under a policy is covered by it.
 pub const SCENARIO: Scenario = Scenario {
@@ -20,13 +17,14 @@ pub const SCENARIO: Scenario = Scenario {
     impact: Impact::Probe,
     scope: Scope::Cluster,
     needs: &[rights::PROBES, rights::EXEC, rights::OUTSIDE, rights::POLICIES],
-    attempts: |_| policy_cases::newcomers().into_iter().map(|case| case.title).collect(),
+    attempts: |_| vec![TITLE.into()],
     controls: |_| 0,
-    pods: 6,
+    pods: 9,
     run: run!(attempt),
 };
 
+const TITLE: &str = "pods that start where nothing comes in or goes out";
+
 async fn attempt(cx: &Cx) -> Attempted {
-    let place = Place { namespaces: &["x", "y"], copies: 1, before: policy_cases::walled(), ..Place::default() };
-    cx.grants(policy_cases::newcomers(), place).stopped_by(Guard::Network).while_granted().await
+    cx.newcomers("new pods covered", TITLE).stopped_by(Guard::Network).while_granted().await
 }

@@ -2,8 +2,8 @@
 use std::net::IpAddr;
 
 use futures::try_join;
-use harness::attempt::kubelet;
-use harness::attempt::reach::Path;
+use harness::attempt::packets::kubelet;
+use harness::attempt::packets::reach::Path;
 use harness::cx::Cx;
 use harness::probe::batch::Verb;
 use harness::record::NodeFacts;

@@ -8,7 +8,7 @@
 //! listens delivers nothing; where datagrams are swallowed and nobody knows how to address them, nothing is proved. Control: the same
 //! datagrams without the envelope arrive from whom they pose as, at the same moment; where that is granted to nobody, from the probe itself.
 use futures::try_join;
-use harness::attempt::overlay::PORTS;
+use harness::attempt::packets::overlay::PORTS;
 use harness::cx::Cx;
 use harness::rights;
 use harness::run;

@@ -14,15 +14,8 @@ pub fn walls() -> Vec<Case> {
     vec![case("nothing in, nothing out", vec![walled(), vec![Change::Delete { namespace: "x", name: "deny" }]])]
 }
 
-/// What has it so.
-pub fn walled() -> Vec<Change> {
+fn walled() -> Vec<Change> {
     vec![apply("x", "deny", json!({ "podSelector": {}, "policyTypes": ["Ingress", "Egress"] }))]
-}
-
-/// Pods that start behind such a wall.
-pub fn newcomers() -> Vec<Case> {
-    let gone = Change::Delete { namespace: "x", name: "deny" };
-    vec![case("pods that start where nothing comes in or goes out", vec![vec![], vec![gone]])]
 }
 
 /// Who is granted something.

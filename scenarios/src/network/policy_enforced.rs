@@ -4,7 +4,6 @@
 //! Attempted: TCP and UDP into and out of a namespace of the run's own whose policy denies everything: to the pods' own addresses, to a
 //! Service and to a port of every node, from pods on the same node and on others. Expected: nothing arrives. Control: the same paths are
 //! open before the policy and after it, and those between other pods are open all the time.
-use harness::attempt::grants::Place;
 use harness::cx::Cx;
 use harness::rights;
 use harness::run;
@@ -24,11 +23,11 @@ pub const SCENARIO: Scenario = Scenario {
     needs: &[rights::PROBES, rights::EXEC, rights::OUTSIDE, rights::POLICIES, rights::NODE_PORT],
     attempts: |_| policy_cases::walls().into_iter().map(|case| case.title).collect(),
     controls: |_| 0,
-    pods: 6,
+    pods: 9,
     run: run!(attempt),
 };
 
 async fn attempt(cx: &Cx) -> Attempted {
-    let place = Place { namespaces: &["x", "y"], copies: 1, doors: Some(("x", "c")), ..Place::default() };
-    cx.grants(policy_cases::walls(), place).stopped_by(Guard::Network).while_granted().await
+    let walls = cx.grants("a wall comes and goes", policy_cases::walls()).through_doors_to("x", "c");
+    walls.stopped_by(Guard::Network).while_granted().await
 }

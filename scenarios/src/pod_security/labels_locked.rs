@@ -5,7 +5,7 @@
 //! and the webhooks beside it, below 1.25 PodSecurityPolicies, and, where an engine's kinds are served, doing away with its policies or making
 //! an exception to them. Expected: RBAC refuses each. Control: the token is accepted, each refusal names it with what it asked for, and the
 //! API server serves every one of them.
-use harness::attempt::ask::{Ask, Resource};
+use harness::attempt::api::ask::{Ask, Resource};
 use harness::cx::Cx;
 use harness::record::ClusterFacts;
 use harness::rights;

@@ -28,6 +28,6 @@ pub const SCENARIO: Scenario = Scenario {
 
 async fn attempt(cx: &Cx) -> Attempted {
     let newborn = cx.newborn_namespace().await?;
-    let pod = cx.plain_pod_in(newborn)?;
-    cx.admission_into(newborn, &privileged(pod.clone()))?.denied_by(ENGINES).while_admitting(pod).await
+    let pod = cx.plain_pod_in(&newborn)?;
+    cx.admission_into(&newborn, &privileged(pod.clone()))?.denied_by(ENGINES).while_admitting(pod).await
 }

@@ -1,5 +1,5 @@
 //! What the scenarios about PodSecurityPolicy say they would attempt.
-use harness::attempt::psp;
+use harness::attempt::api::psp;
 use harness::record::ClusterFacts;
 use harness::standard::Control;
 

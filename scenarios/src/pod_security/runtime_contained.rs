@@ -15,7 +15,7 @@
 //! the very thing that is forbidden: that those acts succeed where the filter is gone is what this scenario's sabotage shows. What the
 //! kernel does not have is no denial: it is left out and told, and so is what a common runtime's own default lets through.
 use futures::try_join;
-use harness::attempt::contained;
+use harness::attempt::node::contained;
 use harness::cx::Cx;
 use harness::rights;
 use harness::run;

@@ -2,7 +2,7 @@
 //!
 //! Reads are real; writes are dry runs that aim at a name that no object has, so that even a cluster that grants everything is not changed
 //! by being asked.
-use harness::attempt::ask::{Ask, Resource};
+use harness::attempt::api::ask::{Ask, Resource};
 use serde_json::json;
 
 /// A name that no object has.

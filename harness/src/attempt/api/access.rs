@@ -1,0 +1,222 @@
+//! Asking the API server for things that an identity must not get.
+use futures::StreamExt;
+use futures::stream;
+
+use crate::attempt::api::ask::Ask;
+use crate::cluster::api::{self, Reply};
+use crate::cluster::discovery::Discovery;
+use crate::cluster::persona::Persona;
+use crate::cx::Cx;
+use crate::denial::{Denial, Reason};
+use crate::verdict::{Attempted, Control, NoVerdict, Verdict};
+use crate::words::Guard;
+
+/// Requests of one identity that are under way at once: far below what API priority and fairness queues.
+const AT_ONCE: usize = 8;
+
+impl Cx {
+    /// Attempts `asks` as the account that deploys in [`Cx::namespace`].
+    ///
+    /// # Errors
+    /// Not applicable where there is no such account; inconclusive where that identity cannot be had.
+    pub async fn access_as_deployer(&self, asks: Vec<Ask>) -> Result<Access<'_>, NoVerdict> {
+        self.access_as(&self.env.deployer, asks).await
+    }
+
+    /// Attempts `asks` as the service account `account` of [`Cx::namespace`].
+    ///
+    /// # Errors
+    /// Inconclusive where that identity cannot be had.
+    pub async fn access_as(&self, account: &str, asks: Vec<Ask>) -> Result<Access<'_>, NoVerdict> {
+        let namespace = self.namespace()?;
+        let persona = self.env.personas.service_account(namespace, account).await?;
+        let persona = persona
+            .ok_or_else(|| NoVerdict::not_applicable(format!("{namespace} has no service account {account}")))?;
+        Ok(Access { persona, discovery: &self.env.discovery, asks })
+    }
+}
+
+/// Asks that an identity must not be granted.
+#[must_use = "name the expected guards with `refused_by`"]
+pub struct Access<'a> {
+    pub(crate) persona: Persona,
+    pub(crate) discovery: &'a Discovery,
+    pub(crate) asks: Vec<Ask>,
+}
+
+impl<'a> Access<'a> {
+    /// The guards whose refusal counts.
+    pub fn refused_by(self, guards: &'static [Guard]) -> Guarded<'a> {
+        Guarded { access: self, guards }
+    }
+}
+
+/// ... with its guards.
+#[must_use = "name the control with `while_served_and_known`"]
+pub struct Guarded<'a> {
+    access: Access<'a>,
+    guards: &'static [Guard],
+}
+
+/// What the authorizer did with one ask.
+enum Authorized {
+    Yes(String),
+    No(Guard, String),
+    Unclear(String),
+}
+
+impl Guarded<'_> {
+    /// The control, in three parts: the credential is accepted, as that identity; every verb and resource that is asked for is served by
+    /// this API server; and each refusal names this identity, this verb and this resource. What could have let it through is then a
+    /// grant and nothing else, and nobody has to hold these rights to show it. An ask to impersonate is controlled by the same request in
+    /// the identity's own name.
+    ///
+    /// # Errors
+    /// Inconclusive where the credential is not accepted, where something that is asked for is not served, or where an answer is neither a
+    /// grant nor a refusal of exactly this by an expected guard.
+    pub async fn while_served_and_known(self) -> Attempted {
+        let Access { persona, discovery, asks } = self.access;
+        let myself = persona.whoami().await?;
+        let (mut allowed, mut unclear, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+        let mut slowest_ms = 0;
+        let tried: Vec<_> = asks.iter().map(|ask| tried(&persona, discovery, &myself, ask)).collect();
+        let mut answers = stream::iter(tried).buffered(AT_ONCE);
+        while let Some((ask, theirs, control)) = answers.next().await {
+            let (theirs, after_ms) = theirs?;
+            match (theirs, control) {
+                (Authorized::Yes(how), _) => allowed.push(format!("{ask}: {how}")),
+                (Authorized::Unclear(why), _) => unclear.push(format!("{ask}: {why}")),
+                (Authorized::No(guard, message), _) if !self.guards.contains(&guard) => {
+                    unclear.push(format!("{ask}: refused by {guard}: {message}"));
+                }
+                (Authorized::No(..), Err(why)) => unclear.push(format!("{ask}: no control: {why}")),
+                (Authorized::No(guard, message), Ok(())) => {
+                    slowest_ms = slowest_ms.max(after_ms);
+                    refused.push((guard, message));
+                }
+            }
+        }
+        if !allowed.is_empty() {
+            return Ok(Verdict::allowed(format!(
+                "{myself} may {} of {}: {}",
+                allowed.len(),
+                asks.len(),
+                allowed.join("; ")
+            )));
+        }
+        if !unclear.is_empty() {
+            return Err(NoVerdict::inconclusive(unclear.join("; ")));
+        }
+        let Some((guard, message)) = refused.first().cloned() else {
+            return Err(NoVerdict::inconclusive("nothing was asked"));
+        };
+        let evidence = format!("{} of {} asks refused; the first: {message}", refused.len(), asks.len());
+        let control = Control::proved(format!(
+            "the token is accepted as {myself}, each refusal of a right names it with the verb and resource that it asked for, and the API server serves all of them"
+        ));
+        Ok(Verdict::denied(guard, evidence, control, slowest_ms).of_attempts(asks.len()))
+    }
+}
+
+type Answered = Result<(Authorized, u64), NoVerdict>;
+
+/// The ask, and at the same moment what shows that it could have worked.
+async fn tried<'a>(
+    persona: &Persona,
+    discovery: &Discovery,
+    myself: &str,
+    ask: &'a Ask,
+) -> (&'a Ask, Answered, Result<(), NoVerdict>) {
+    let (answered, control) = tokio::join!(authorized(persona, myself, ask), meaningful(persona, discovery, ask));
+    (ask, answered, control)
+}
+
+async fn meaningful(persona: &Persona, discovery: &Discovery, ask: &Ask) -> Result<(), NoVerdict> {
+    if ask.impersonates() {
+        return match api::send(persona, ask.in_own_name()?).await.0 {
+            Reply::Accepted { .. } => Ok(()),
+            Reply::Refused(status) => {
+                Err(NoVerdict::inconclusive(format!("refused in its own name too: {}", status.message)))
+            }
+            Reply::Broken(why) => Err(NoVerdict::inconclusive(why)),
+        };
+    }
+    let (group_version, resource) = (ask.resource.group_version(), ask.resource.name);
+    match discovery.serves(&group_version, resource, ask.verb).await? {
+        true => Ok(()),
+        false => {
+            Err(NoVerdict::inconclusive(format!("the API server does not serve {resource} of {group_version} so")))
+        }
+    }
+}
+
+async fn authorized(persona: &Persona, myself: &str, ask: &Ask) -> Answered {
+    let (reply, after_ms) = api::send(persona, ask.request()?).await;
+    let authorized = match reply {
+        Reply::Accepted { .. } => Authorized::Yes("done".into()),
+        Reply::Broken(why) => Authorized::Unclear(why),
+        Reply::Refused(status) => match (Denial::of_status(&status), status.code) {
+            (Some(Denial { guard, reason: reason @ (Reason::Rbac { .. } | Reason::Authentication) }), _) => {
+                match is_of(&reason, myself, ask) {
+                    true => Authorized::No(guard, status.message.clone()),
+                    false => Authorized::Unclear(format!("refused, but not this: {}", status.message)),
+                }
+            }
+            // Authorization comes before admission, validation and look-up: whoever hears from those was let through. So was who hears
+            // that this role is more than may be granted: lesser ones may be.
+            (Some(denial), _) => Authorized::Yes(format!("authorized, then refused: {}", denial.reason)),
+            (None, 422) if ask.invalid_for.is_some_and(|words| status.message.contains(words)) => {
+                Authorized::No(Guard::Validation, status.message.clone())
+            }
+            (None, 400 | 404 | 405 | 409 | 415 | 422) => Authorized::Yes(format!("authorized, then {}", status.code)),
+            (None, code) => {
+                Authorized::Unclear(format!("answer {code} is no refusal that is known: {}", status.message))
+            }
+        },
+    };
+    Ok((authorized, after_ms))
+}
+
+/// Whether this is a refusal of exactly this ask to exactly this identity.
+fn is_of(reason: &Reason, myself: &str, ask: &Ask) -> bool {
+    let Reason::Rbac { user, verb, resource, group, namespace, .. } = reason else { return true };
+    // A namespace is in itself, as authorizers see it.
+    let place = ask.namespace.as_ref().or_else(|| ask.name.as_ref().filter(|_| ask.resource.name == "namespaces"));
+    user == myself
+        && verb == ask.verb
+        && resource == ask.resource.name
+        && group == ask.resource.group
+        && namespace.as_ref() == place
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::attempt::api::ask::Resource;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::this("system:serviceaccount:a:default", "list", "pods", Some("a"), true)]
+    #[case::somebody_else("alice", "list", "pods", Some("a"), false)]
+    #[case::another_verb("system:serviceaccount:a:default", "watch", "pods", Some("a"), false)]
+    #[case::another_resource("system:serviceaccount:a:default", "list", "secrets", Some("a"), false)]
+    #[case::another_place("system:serviceaccount:a:default", "list", "pods", None, false)]
+    fn a_refusal_is_of_this_ask_alone(
+        #[case] user: &str,
+        #[case] verb: &str,
+        #[case] resource: &str,
+        #[case] namespace: Option<&str>,
+        #[case] expected: bool,
+    ) {
+        let reason = Reason::Rbac {
+            user: user.into(),
+            verb: verb.into(),
+            resource: resource.into(),
+            group: String::new(),
+            namespace: namespace.map(str::to_owned),
+            name: None,
+        };
+        let ask = Ask::list(Resource::core("pods")).in_namespace("a");
+        assert_eq!(is_of(&reason, "system:serviceaccount:a:default", &ask), expected);
+    }
+}

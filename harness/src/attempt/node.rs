@@ -1,0 +1,2 @@
+//! What a node grants to what runs on it.
+pub mod contained;

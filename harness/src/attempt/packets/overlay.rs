@@ -1,0 +1,194 @@
+//! Datagrams that pose as an overlay's: packets for a pod in the envelope that nodes send each other, which a node opens and delivers
+//! whoever sent it. VXLAN (RFC 7348) knows no sender.
+mod packet;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use k8s_openapi::api::core::v1::Node;
+use kube::{Client, ResourceExt};
+use tokio::time::sleep;
+
+use crate::cluster::inventory::everything;
+use crate::cx::Cx;
+use crate::probe::Probe;
+use crate::probe::batch::{Answer, Verb};
+use crate::verdict::{Attempted, Control, NoVerdict, Verdict};
+use crate::words::Guard;
+
+use packet::Tunnel;
+
+/// Where VXLAN is listened for: what Linux had before there was a standard, and flannel and Cilium keep to; the standard's, which is Calico's.
+pub const PORTS: [u16; 2] = [8472, 4789];
+
+/// Datagrams of a kind. So many arrive, or none: what else may come to the same port in that moment is another number.
+const TRIES: u64 = 3;
+
+/// A kernel says once a second at most that nobody listens, after the first six times; several ask at once.
+const REFUSED_WITHIN: usize = 10;
+
+impl Cx {
+    /// Attempts to bring `victim` datagrams from `attacker` through the overlay of `victim`'s node, in the name of `posing_as`.
+    pub fn injection(&self, attacker: &Arc<Probe>, victim: &Arc<Probe>, posing_as: Option<Arc<Probe>>) -> Injection {
+        let client = self.env.personas.operator.client.clone();
+        let addresses = self.addresses_of(&victim.node);
+        Injection { client, attacker: attacker.clone(), victim: victim.clone(), posing_as, addresses }
+    }
+}
+
+/// An injection into the overlay of `victim`'s node.
+#[must_use = "name the expected guards with `refused_by`"]
+pub struct Injection {
+    pub(crate) client: Client,
+    pub(crate) attacker: Arc<Probe>,
+    pub(crate) victim: Arc<Probe>,
+    /// Whose address the packets bear: one that the victim's policies may grant something.
+    pub(crate) posing_as: Option<Arc<Probe>>,
+    pub(crate) addresses: Vec<IpAddr>,
+}
+
+impl Injection {
+    /// The guards whose refusal counts: [`Guard::Absent`] where nothing listens, [`Guard::Network`] where what listens delivers nothing.
+    pub fn refused_by(self, guards: &'static [Guard]) -> Guarded {
+        Guarded { injection: self, guards }
+    }
+}
+
+/// ... with its guards.
+#[must_use = "name the control with `while_its_own_arrive`"]
+pub struct Guarded {
+    injection: Injection,
+    guards: &'static [Guard],
+}
+
+impl Guarded {
+    /// The control: the same datagrams without the envelope arrive from whom they pose as; or, where no policy grants even that, from the
+    /// victim itself. Both are counted by the victim's own kernel, as datagrams to a port that nobody listens on.
+    ///
+    /// # Errors
+    /// Inconclusive where an exec broke, where the count says neither, and where a datagram is swallowed and nobody says how the overlay
+    /// behind it, if there is one, is addressed.
+    pub async fn while_its_own_arrive(self) -> Attempted {
+        let Self { injection, guards } = self;
+        let Injection { client, attacker, victim, posing_as, addresses } = &injection;
+        let tunnel = tunnel(client, &victim.node).await?;
+        let sender = posing_as.as_ref().unwrap_or(attacker);
+        let (IpAddr::V4(from), IpAddr::V4(to)) = (sender.address, victim.address) else {
+            return Err(NoVerdict::not_applicable("pods have no IPv4 addresses, and this knows no other overlay"));
+        };
+        let content = packet::enveloped(tunnel.as_ref().unwrap_or(&Tunnel::UNKNOWN), from, to);
+        let (mut delivered, mut silent, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+        for (address, port) in addresses.iter().flat_map(|address| PORTS.map(|port| (*address, port))) {
+            let verb = Verb::Datagram { to: address, port, content: content.clone() };
+            let told = format!("{verb} from {attacker}, for {victim} in the name of {sender}");
+            let (answers, arrived) = counted(attacker, &verb, victim).await?;
+            if arrived >= TRIES {
+                delivered.push(format!("{told}: {arrived} arrived"));
+            } else if arrived > 0 {
+                let why = format!("{told}: {arrived} of {TRIES} arrived, or somebody else's");
+                return Err(NoVerdict::inconclusive(why));
+            } else if is_refused(attacker, &verb, answers).await? {
+                refused.push(format!("{told}: nothing listens there"));
+            } else {
+                silent.push(format!("{told}: none arrived"));
+            }
+        }
+        if !delivered.is_empty() {
+            return Ok(Verdict::allowed(delivered.join("; ")));
+        }
+        let control = control(sender, victim).await?;
+        if !silent.is_empty() && (tunnel.is_none() || posing_as.is_none()) {
+            let lacking = if tunnel.is_none() { "how the overlay is addressed" } else { "of anybody to pose as" };
+            return Err(NoVerdict::inconclusive(format!("{}, and nothing is known {lacking}", silent.join("; "))));
+        }
+        let guard = if silent.is_empty() { Guard::Absent } else { Guard::Network };
+        let evidence = silent.iter().chain(&refused).map(String::as_str).collect::<Vec<_>>().join("; ");
+        if evidence.is_empty() || !guards.contains(&guard) {
+            return Err(NoVerdict::inconclusive(format!("refused by {guard}, which is not expected: {evidence}")));
+        }
+        let verdict = Verdict::denied(guard, evidence, control, 0).of_attempts(silent.len() + refused.len());
+        // Nobody says when a datagram does not arrive.
+        Ok(Verdict { denied_after_ms: None, ..verdict })
+    }
+}
+
+async fn control(sender: &Probe, victim: &Probe) -> Result<Control, NoVerdict> {
+    let verb = Verb::Datagram { to: victim.address, port: packet::PORT, content: b"oke-conformance".to_vec() };
+    let (_, of_sender) = counted(sender, &verb, victim).await?;
+    if of_sender >= TRIES {
+        return Ok(Control::proved(format!("{of_sender} times {verb} from {sender} itself arrived")));
+    }
+    let (_, own) = counted(victim, &verb, victim).await?;
+    if own < TRIES {
+        return Err(NoVerdict::inconclusive(format!(
+            "no control: {verb} from {victim} itself: {own} of {TRIES} arrived"
+        )));
+    }
+    Ok(Control::proved(format!("{own} times {verb} from {victim} itself arrived; {sender} may send it none either")))
+}
+
+/// Sends `verb` some times from `from`, and has `victim` count what arrived meanwhile.
+async fn counted(from: &Probe, verb: &Verb, victim: &Probe) -> Result<(Vec<Answer>, u64), NoVerdict> {
+    let before = unwanted(victim).await?;
+    let answers = from.line.ask(vec![verb.clone(); TRIES as usize]).await.map_err(NoVerdict::Inconclusive)?;
+    if let Some(answer) = answers.iter().find(|answer| !["sent", "refused"].contains(&answer.result.as_str())) {
+        return Err(NoVerdict::inconclusive(format!("{verb} from {from}: {answer}")));
+    }
+    let after = unwanted(victim).await?;
+    Ok((answers, after.saturating_sub(before)))
+}
+
+/// Whether the address says that nobody listens there, now or when it is asked again.
+async fn is_refused(from: &Probe, verb: &Verb, mut answers: Vec<Answer>) -> Result<bool, NoVerdict> {
+    for _ in 0..REFUSED_WITHIN {
+        if answers.iter().any(|answer| answer.result == "refused") {
+            return Ok(true);
+        }
+        sleep(Duration::from_millis(700)).await;
+        answers = from.line.ask(vec![verb.clone()]).await.map_err(NoVerdict::Inconclusive)?;
+    }
+    Ok(answers.iter().any(|answer| answer.result == "refused"))
+}
+
+/// How many datagrams have come to `probe`'s pod for ports that nobody listens on.
+async fn unwanted(probe: &Probe) -> Result<u64, NoVerdict> {
+    let verb = Verb::Read { path: "/proc/net/snmp" };
+    let answers = probe.line.ask(vec![verb]).await.map_err(NoVerdict::Inconclusive)?;
+    let text = answers.first().and_then(|answer| answer.more.get("text")?.as_str());
+    let count = text.and_then(no_ports);
+    count.ok_or_else(|| NoVerdict::inconclusive(format!("the kernel does not say what came to {probe}")))
+}
+
+/// Two lines a protocol: the names, then the numbers (proc_net(5)).
+fn no_ports(snmp: &str) -> Option<u64> {
+    let mut udp = snmp.lines().filter_map(|line| line.strip_prefix("Udp: "));
+    let (names, numbers) = (udp.next()?, udp.next()?);
+    let named: BTreeMap<_, _> = names.split_whitespace().zip(numbers.split_whitespace()).collect();
+    named.get("NoPorts")?.parse().ok()
+}
+
+/// How the overlay's end on a node is addressed, where the node says so.
+async fn tunnel(client: &Client, node: &str) -> Result<Option<Tunnel>, NoVerdict> {
+    let nodes: Vec<Node> = everything(client, Some).await?;
+    let node = nodes.iter().find(|found| found.name_any() == node);
+    Ok(node.and_then(|node| Tunnel::of_flannel(node.annotations())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case(
+        "Ip: Forwarding\nIp: 1\nUdp: InDatagrams NoPorts InErrors\nUdp: 5 7 0\nUdpLite: InDatagrams NoPorts\nUdpLite: 0 1\n",
+        Some(7)
+    )]
+    #[case("Udp: InDatagrams\nUdp: 5\n", None)]
+    #[case("", None)]
+    fn what_the_kernel_counts(#[case] snmp: &str, #[case] expected: Option<u64>) {
+        assert_eq!(no_ports(snmp), expected);
+    }
+}

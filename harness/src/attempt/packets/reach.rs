@@ -1,0 +1,361 @@
+//! Packets: sending them where they must not arrive.
+//!
+//! A closed path proves nothing by itself: a dead listener, a broken overlay or a typo close it as well. So each attempt names
+//! the paths that must be open at the same moment.
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::join_all;
+use tokio::time::{Instant, sleep};
+
+use crate::cx::Cx;
+use crate::pace::Pace;
+use crate::probe::Probe;
+use crate::probe::batch::{Answer, Touch, Verb};
+use crate::verdict::{Attempted, Control, NoVerdict, Verdict};
+use crate::words::Guard;
+
+/// How soon a path that was open is tried again.
+const AGAIN_AFTER: Duration = Duration::from_millis(200);
+
+/// One path: from a probe to an address.
+#[derive(Clone, Debug)]
+pub struct Path {
+    /// Who tries.
+    pub from: Arc<Probe>,
+    /// What.
+    pub verb: Verb,
+    /// What is there, for the reader: `tenant-b's listener`, `the metadata service`.
+    pub to: String,
+    /// The probe that listens there, where it is one.
+    pub listener: Option<Arc<Probe>>,
+    /// A control that must be answered with this HTTP status, where being answered is not enough.
+    pub status: Option<u16>,
+    /// A control that this will do for as well, where it is closed.
+    pub instead: Option<Verb>,
+}
+
+impl Path {
+    /// A path from `from`, tried with `verb`, to what `to` names.
+    pub fn new(from: &Arc<Probe>, verb: Verb, to: impl Into<String>) -> Self {
+        Self { from: from.clone(), verb, to: to.into(), listener: None, status: None, instead: None }
+    }
+
+    /// A path from `from`, tried with `verb`, to another probe.
+    pub fn between(from: &Arc<Probe>, verb: Verb, listener: &Arc<Probe>) -> Self {
+        Self { listener: Some(listener.clone()), ..Self::new(from, verb, listener.to_string()) }
+    }
+
+    /// How long both its ends have run: as long as enforcement has had to cover them.
+    fn age(&self) -> Duration {
+        let ends = [Some(&self.from), self.listener.as_ref()];
+        ends.into_iter().flatten().map(|probe| probe.running_since.elapsed()).min().unwrap_or_default()
+    }
+
+    /// As a control, only this status will do.
+    pub fn answering(self, status: u16) -> Self {
+        Self { status: Some(status), ..self }
+    }
+
+    /// As a control, `verb` will do where nobody answers to this path's own: it reaches the same host, and the evidence says so.
+    pub fn or_at_least(self, verb: Verb) -> Self {
+        Self { instead: Some(verb), ..self }
+    }
+
+    fn open(&self, answer: &Answer) -> bool {
+        answer.touch() == Touch::Reached && self.status.is_none_or(|status| answer.status == Some(status))
+    }
+
+    pub(crate) fn told(&self, answer: &Answer) -> String {
+        format!("{} from {} to {}: {answer}", self.verb, self.from, self.to)
+    }
+
+    /// How this path, or what will do instead, is open; else what is closed.
+    fn proof(&self, answers: &Answers) -> Result<String, String> {
+        let told = self.told(&answers.own);
+        match (&self.instead, &answers.instead) {
+            _ if self.open(&answers.own) => Ok(told),
+            (Some(verb), Some(answer)) if answer.touch() == Touch::Reached => {
+                Ok(format!("{told}, nobody answers there; {verb} from {} on the same host: {answer}", self.from))
+            }
+            (Some(verb), Some(answer)) => Err(format!("{told}; {verb} from {}: {answer}", self.from)),
+            _ => Err(told),
+        }
+    }
+}
+
+/// What became of a path, and of what will do instead of it.
+pub(crate) struct Answers {
+    pub(crate) own: Answer,
+    pub(crate) instead: Option<Answer>,
+}
+
+impl Cx {
+    /// Attempts to get packets along `attempts`.
+    pub fn reach(&self, attempts: Vec<Path>) -> Reach {
+        Reach { attempts, enforcement: self.env.suite.thresholds.enforcement() }
+    }
+}
+
+/// Paths that must be closed.
+#[must_use = "name the expected guards with `stopped_by`"]
+pub struct Reach {
+    pub(crate) attempts: Vec<Path>,
+    /// Enforcement takes a moment to cover a pod that has just started, and this question is about what holds from then on: an open path
+    /// is believed at once from a probe that has run for so long, and before that only if it stays open. That it was open is told.
+    pub(crate) enforcement: Duration,
+}
+
+impl Reach {
+    /// The guards whose refusal counts.
+    pub fn stopped_by(self, guard: Guard) -> Guarded {
+        Guarded { reach: self, guard }
+    }
+}
+
+/// ... with its guard.
+#[must_use = "name the control with `while_open`"]
+pub struct Guarded {
+    reach: Reach,
+    guard: Guard,
+}
+
+impl Guarded {
+    /// The control: paths that must be open when the closed ones are tried and still afterwards, or those prove nothing.
+    ///
+    /// # Errors
+    /// Inconclusive where a control is closed, an exec broke, or an answer says neither.
+    pub async fn while_open(self, controls: Vec<Path>) -> Attempted {
+        let Reach { attempts, enforcement } = self.reach;
+        let closed = Closed { attempts, controls, enforcement, guard: self.guard };
+        closed.judged(|tried| tried.reached.join("; "), proved).await
+    }
+}
+
+/// Paths that must be closed, next to those that must be open.
+pub(crate) struct Closed {
+    pub(crate) attempts: Vec<Path>,
+    pub(crate) controls: Vec<Path>,
+    pub(crate) enforcement: Duration,
+    pub(crate) guard: Guard,
+}
+
+impl Closed {
+    /// Tries them. `told` says what came of attempts that got through, `proved` whether the controls' answers are a control.
+    ///
+    /// # Errors
+    /// As [`Guarded::while_open`].
+    pub(crate) async fn judged(
+        self,
+        told: impl Fn(&Tried) -> String,
+        proved: impl Fn(&[Path], Vec<Answered>) -> Result<Control, NoVerdict>,
+    ) -> Attempted {
+        let Self { attempts, controls, enforcement, guard } = self;
+        if attempts.is_empty() || controls.is_empty() {
+            return Err(NoVerdict::inconclusive("no path to try, or none to compare it with"));
+        }
+        let mut let_through = None;
+        loop {
+            let (tried, open) = tokio::join!(walk(&attempts), walk(&controls));
+            let tried = Tried::of(&attempts, tried);
+            if !tried.reached.is_empty() {
+                if attempts.iter().any(|path| path.age() < enforcement) {
+                    let_through.get_or_insert(told(&tried));
+                    sleep(AGAIN_AFTER).await;
+                    continue;
+                }
+                return Ok(Verdict::allowed(told(&tried)));
+            }
+            let control = proved(&controls, open)?;
+            if !tried.unclear.is_empty() {
+                return Err(NoVerdict::inconclusive(tried.unclear.join("; ")));
+            }
+            // What the attempts were to reach may have died after its control and before them: they are over now, and it must still answer.
+            proved(&controls, walk(&controls).await)?;
+            let mut evidence = tried.stopped.join("; ");
+            if let Some(at_first) = let_through {
+                let age = attempts[0].from.running_since.elapsed().as_millis();
+                evidence = format!("closed {age} ms after the probe ran, let through before: {at_first}; {evidence}");
+            }
+            let verdict = Verdict::denied(guard, evidence, control, tried.slowest_ms);
+            return Ok(verdict.of_attempts(attempts.len()));
+        }
+    }
+}
+
+/// What became of a round of attempts, for the reader.
+#[derive(Default)]
+pub(crate) struct Tried {
+    reached: Vec<String>,
+    /// Every answer that came, with its attempt's place.
+    answers: Vec<(usize, Answer)>,
+    unclear: Vec<String>,
+    stopped: Vec<String>,
+    slowest_ms: u64,
+}
+
+impl Tried {
+    /// What the attempt at `place` was answered.
+    pub(crate) fn answer(&self, place: usize) -> Option<&Answer> {
+        self.answers.iter().find(|(of, _)| *of == place).map(|(_, answer)| answer)
+    }
+
+    fn of(attempts: &[Path], answers: Vec<Answered>) -> Self {
+        let mut tried = Self::default();
+        for (place, (path, answer)) in attempts.iter().zip(answers).enumerate() {
+            match answer {
+                Ok(Answers { own: answer, .. }) => {
+                    match answer.touch() {
+                        Touch::Reached => tried.reached.push(path.told(&answer)),
+                        Touch::Unclear => tried.unclear.push(path.told(&answer)),
+                        Touch::Stopped => {
+                            tried.slowest_ms = tried.slowest_ms.max(answer.ms);
+                            tried.stopped.push(path.told(&answer));
+                        }
+                    }
+                    tried.answers.push((place, answer));
+                }
+                Err(why) => tried.unclear.push(why),
+            }
+        }
+        tried
+    }
+}
+
+/// What a path was answered, or why there is no answer.
+pub(crate) type Answered = Result<Answers, String>;
+
+/// Every control open, or no control at all.
+pub(crate) fn proved(controls: &[Path], answers: Vec<Answered>) -> Result<Control, NoVerdict> {
+    let mut open = Vec::new();
+    for (path, answers) in controls.iter().zip(answers) {
+        let answers = answers.map_err(|why| NoVerdict::inconclusive(format!("no control: {why}")))?;
+        let closed = |told| NoVerdict::inconclusive(format!("no control: the path that must be open is not: {told}"));
+        open.push(path.proof(&answers).map_err(closed)?);
+    }
+    Ok(Control::proved(open.join("; ")))
+}
+
+/// Tries all paths at once; each probe gets its share in one exec.
+pub(crate) async fn walk(paths: &[Path]) -> Vec<Answered> {
+    join_all(paths.iter().map(|path| async move {
+        let verbs = [&path.verb].into_iter().chain(&path.instead).cloned().collect();
+        let mut answers = path.from.line.ask(verbs).await?.into_iter();
+        let own = answers.next().ok_or_else(|| "the agent answered nothing".to_owned())?;
+        Ok(Answers { own, instead: answers.next() })
+    }))
+    .await
+}
+
+/// kube-proxy writes its rules within seconds, on an idle cluster.
+const OPEN_WITHIN: Duration = Duration::from_secs(20);
+
+/// Waits until a Service of the run's own leads along all of `paths`; one that is still closed when there is no more hope is told.
+///
+/// # Errors
+/// Inconclusive where an exec broke.
+pub(crate) async fn until_open(paths: &[Path], pace: &Pace) -> Result<Option<String>, NoVerdict> {
+    let start = Instant::now();
+    loop {
+        let answers = walk(paths).await.into_iter().collect::<Result<Vec<_>, _>>();
+        let answers = answers.map_err(NoVerdict::Inconclusive)?;
+        let closed = paths.iter().zip(&answers).find(|(_, answers)| answers.own.touch() != Touch::Reached);
+        let Some((path, answers)) = closed else { return Ok(None) };
+        let waited = start.elapsed();
+        if waited > pace.patience(OPEN_WITHIN) {
+            return Ok(Some(format!("{} s after it was made: {}", waited.as_secs(), path.told(&answers.own))));
+        }
+        sleep(AGAIN_AFTER).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{IpAddr, Ipv4Addr};
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::time::Instant;
+
+    use crate::probe::exec::Line;
+    use crate::record::outcome::Outcome;
+    use rstest::rstest;
+
+    /// A probe in `namespace` whose paths are as `results` has them, time after time.
+    fn probe(namespace: &str, results: &'static [&'static str]) -> Arc<Probe> {
+        let asked = AtomicUsize::new(0);
+        let line = Line::answered_by(move |_| {
+            let result = results[asked.fetch_add(1, Ordering::SeqCst).min(results.len() - 1)];
+            serde_json::from_value(serde_json::json!({ "result": result })).unwrap()
+        });
+        Arc::new(Probe {
+            namespace: namespace.into(),
+            pod: String::new(),
+            asked: Default::default(),
+            node: "n".into(),
+            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            others: Vec::new(),
+            running_after_ms: 0,
+            running_since: Instant::now(),
+            line,
+        })
+    }
+
+    #[rstest]
+    #[case::denied(&["timeout"], &["open", "open"], "denied")]
+    #[case::reached(&["open"], &["open"], "allowed")]
+    #[case::never_there(&["timeout"], &["timeout"], "inconclusive")]
+    #[case::died_before_the_attempt(&["timeout"], &["open", "timeout"], "inconclusive")]
+    #[tokio::test]
+    async fn a_closed_path_counts_while_its_control_is_open(
+        #[case] attempts: &'static [&'static str],
+        #[case] controls: &'static [&'static str],
+        #[case] expected: &str,
+    ) {
+        let verb = Verb::Tcp { to: IpAddr::V4(Ipv4Addr::LOCALHOST), port: 1 };
+        let path = |from: &str, results| Path::new(&probe(from, results), verb.clone(), "it");
+        let reach = Reach { attempts: vec![path("inside", attempts)], enforcement: Duration::ZERO };
+        let verdict = reach.stopped_by(Guard::Network).while_open(vec![path("outside", controls)]).await;
+        let found = match verdict {
+            Ok(Verdict { outcome: Outcome::Denied { .. }, .. }) => "denied",
+            Ok(Verdict { outcome: Outcome::Allowed { .. }, .. }) => "allowed",
+            _ => "inconclusive",
+        };
+        assert_eq!(found, expected);
+    }
+
+    #[rstest]
+    #[case::itself("open", "timeout", Ok("tcp 127.0.0.1:1 from outside on n to it: open after 0 ms"))]
+    #[case::the_host_at_least(
+        "refused",
+        "open",
+        Ok(
+            "tcp 127.0.0.1:1 from outside on n to it: refused after 0 ms, nobody answers there; tcp 127.0.0.1:2 from outside on n on the same host: open after 0 ms"
+        )
+    )]
+    #[case::a_dead_host(
+        "timeout",
+        "timeout",
+        Err(
+            "tcp 127.0.0.1:1 from outside on n to it: timeout after 0 ms; tcp 127.0.0.1:2 from outside on n: timeout after 0 ms"
+        )
+    )]
+    #[case::unclear(
+        "refused",
+        "error",
+        Err(
+            "tcp 127.0.0.1:1 from outside on n to it: refused after 0 ms; tcp 127.0.0.1:2 from outside on n: error after 0 ms"
+        )
+    )]
+    #[tokio::test]
+    async fn another_path_to_the_same_host_will_do(
+        #[case] own: &'static str,
+        #[case] instead: &'static str,
+        #[case] expected: Result<&str, &str>,
+    ) {
+        let tcp = |port| Verb::Tcp { to: IpAddr::V4(Ipv4Addr::LOCALHOST), port };
+        let answer = |result| serde_json::from_value(serde_json::json!({ "result": result })).unwrap();
+        let answers = Answers { own: answer(own), instead: Some(answer(instead)) };
+        let path = Path::new(&probe("outside", &[]), tcp(1), "it").or_at_least(tcp(2));
+        assert_eq!(path.proof(&answers), expected.map(str::to_owned).map_err(str::to_owned));
+    }
+}

@@ -1,0 +1,102 @@
+//! What the cluster is, and what of the run's own was in it.
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::cluster::plugins::NetworkPlugin;
+use crate::standard;
+
+/// What the cluster is, as found before the first attempt.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterFacts {
+    /// The name it was asked for by: `--cluster NAME`.
+    pub name: String,
+    /// The API server's address.
+    pub server: String,
+    /// Its version, as `v1.34.4`.
+    pub version: String,
+    /// The nodes.
+    pub nodes: Vec<NodeFacts>,
+    /// The namespaces in scope.
+    pub namespaces: Vec<String>,
+    /// All others, runs' own apart.
+    #[serde(default)]
+    pub out_of_scope: Vec<String>,
+    /// Network plug-ins whose agents run on the nodes; none where the pods cannot be listed.
+    #[serde(default)]
+    pub network_plugins: Vec<NetworkPlugin>,
+    /// What decides about pods: parts of the API server, then policy engines whose kinds are served.
+    #[serde(default)]
+    pub admission: Vec<String>,
+    /// By namespace in scope, the Pod Security Standard that its labels say is enforced; none where they say nothing.
+    #[serde(default)]
+    pub pod_security: BTreeMap<String, String>,
+}
+
+impl ClusterFacts {
+    /// The minor version of Kubernetes 1; the newest that is known here where it cannot be read.
+    pub fn minor(&self) -> u32 {
+        minor(&self.version)
+    }
+}
+
+/// The minor version in `v1.34.4`.
+pub(crate) fn minor(version: &str) -> u32 {
+    let minor = version.trim_start_matches('v').split('.').nth(1);
+    // Providers write `1.34+`.
+    minor.and_then(|minor| minor.trim_end_matches('+').parse().ok()).unwrap_or(standard::NEWEST)
+}
+
+/// One node.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct NodeFacts {
+    /// Its name.
+    pub name: String,
+    /// Its pool, or its own name where it belongs to none.
+    pub pool: String,
+    /// As Go spells it: `amd64`, `arm64`.
+    pub architecture: String,
+    /// `containerd://2.3.7`, `cri-o://1.31.3`.
+    pub runtime: String,
+    /// Its addresses inside the network.
+    pub addresses: Vec<String>,
+    /// Why no probe can be placed there: not ready, unschedulable, tainted, virtual; none where one can.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub without_probe: Option<String>,
+}
+
+impl NodeFacts {
+    /// Whether probes may be placed there.
+    pub fn hosts_probes(&self) -> bool {
+        self.without_probe.is_none()
+    }
+}
+
+/// One probe of the run.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProbeFacts {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its node.
+    pub node: String,
+    /// Its pod's name, which is the host name that it tells to whom it asks.
+    #[serde(default)]
+    pub pod: String,
+    /// From the request that makes its pod to the pod running, in milliseconds.
+    pub running_after_ms: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("v1.34.4", 34)]
+    #[case("v1.30.5-gke.1", 30)]
+    #[case("1.29+", 29)]
+    #[case("unknown", standard::NEWEST)]
+    fn which_minor_version(#[case] version: &str, #[case] expected: u32) {
+        assert_eq!(minor(version), expected);
+    }
+}

@@ -1,0 +1,44 @@
+//! What was allowed and forgiven: waivers, allow-lists, and what became of each.
+use serde::{Deserialize, Serialize};
+
+/// What became of a waiver in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum WaiverState {
+    /// It forgave something.
+    Used,
+    /// Everything that it covers is denied by now.
+    CanGo,
+    /// Its day is over, and what it covered is still allowed.
+    Expired,
+    /// It covers nothing that ran.
+    Unused,
+}
+
+/// One waiver of the run's cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WaiverRecord {
+    /// Id or glob of the scenarios.
+    pub scenario: String,
+    /// Globs of the cells; all where there are none.
+    pub cells: Vec<String>,
+    /// Why.
+    pub reason: String,
+    /// Who answers for it.
+    pub owner: String,
+    /// The last day.
+    pub until: String,
+    /// What became of it.
+    pub state: WaiverState,
+}
+
+/// One entry of the suite's allow-lists.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AllowanceRecord {
+    /// Id or glob of the scenarios.
+    pub scenario: String,
+    /// Glob over names of findings.
+    pub name: String,
+    /// Whether the run found something that it names.
+    pub met: bool,
+}

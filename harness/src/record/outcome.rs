@@ -1,0 +1,93 @@
+//! What became of what was attempted: cells, and the scenarios that they are repetitions of.
+use serde::{Deserialize, Serialize};
+
+use crate::words::{Guard, Impact, Scope, Severity};
+
+/// What became of an attempt, of a cell, or of a scenario (its worst cell).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+pub enum Outcome {
+    /// The forbidden thing was refused by an expected guard while the control worked: a pass.
+    Denied {
+        /// Who said no.
+        guard: Guard,
+        /// What exactly was said: the API's message, the errno, the absence.
+        evidence: String,
+        /// What proves that the attempt could have worked.
+        control: String,
+    },
+    /// The forbidden thing worked: a failure.
+    Allowed {
+        /// What was reached, created or read.
+        evidence: String,
+    },
+    /// The forbidden thing worked, and somebody answers for that until a day: skipped.
+    Waived {
+        /// What was reached, created or read all the same.
+        evidence: String,
+        /// Why it is allowed for now.
+        reason: String,
+        /// Who answers for it.
+        owner: String,
+        /// The last day, as `2027-01-31`.
+        until: String,
+    },
+    /// Nothing was proved either way: an error, never a pass.
+    Inconclusive {
+        /// Why nothing was proved, and what to do.
+        why: String,
+    },
+    /// The question does not arise on this cluster: skipped.
+    NotApplicable {
+        /// Why not.
+        why: String,
+    },
+}
+
+/// One repetition of a scenario: a namespace, a pair, a node pool, or the cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Cell {
+    /// What it was tried for: `tenant-a`, `tenant-a -> tenant-b`, `tenant-a on pool-1`, `cluster`.
+    pub name: String,
+    /// What became of it.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+    /// From the start of the cell to its verdict, in milliseconds.
+    pub elapsed_ms: u64,
+    /// How long the denial itself took to arrive, in milliseconds; none where there was no denial.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub denied_after_ms: Option<u64>,
+    /// How many forbidden things were tried for this verdict.
+    #[serde(default)]
+    pub attempts: usize,
+}
+
+/// One scenario of a run.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    /// `chapter/name`: the file's path.
+    pub id: String,
+    /// One sentence: what must hold.
+    pub title: String,
+    /// The scenario file's own text: why, what is attempted, what is expected.
+    pub explanation: String,
+    /// Items of the guidance, as `G3.4`.
+    pub guidance: Vec<String>,
+    /// Other catalogues that ask for it, by number.
+    pub also: Vec<String>,
+    /// How much an `Allowed` matters.
+    pub severity: Severity,
+    /// What the attempt may do to the cluster.
+    pub impact: Impact,
+    /// What it was repeated for.
+    pub scope: Scope,
+    /// The worst cell's outcome.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+    /// Every repetition, in a stable order.
+    pub cells: Vec<Cell>,
+    /// Milliseconds since the run's start at which this scenario began.
+    pub started_ms: u64,
+    /// From the scenario's start to its last verdict, in milliseconds.
+    pub elapsed_ms: u64,
+}
