@@ -37,7 +37,10 @@ impl Session {
     /// # Errors
     /// A sentence where the exec does not start.
     pub async fn open(pods: &Api<Pod>, pod: &str, pace: &Pace) -> Result<Self, String> {
-        Self::open_in(pace.execs().turn().await, pods, pod, pace).await
+        let mut session = Self::open_in(pace.execs().turn().await, pods, pod, pace).await?;
+        // Whoever keeps several asks none of them anything before all are there.
+        session.starting = None;
+        Ok(session)
     }
 
     /// ... in a turn that has come already.
