@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The name Kubernetes has for an architecture, and Rust's.
+/// The name Kubernetes has for an architecture, and Rust's: the targets of rust-toolchain.toml.
 const TARGETS: [(&str, &str); 2] = [("amd64", "x86_64-unknown-linux-gnu"), ("arm64", "aarch64-unknown-linux-gnu")];
 
 /// A static executable at a fixed address, so that nothing has to relocate it, linked by the linker that comes with Rust: no
@@ -30,7 +30,9 @@ fn main() {
     for (arch, target) in TARGETS {
         println!("cargo:rustc-check-cfg=cfg(agent_{arch})");
         if !installed(target) {
-            println!("cargo:warning=no agent for {arch} nodes: the Rust target {target} is not installed");
+            println!(
+                "cargo:warning=no agent for {arch} nodes: the Rust target {target} is not installed; `rustup target add {target}`"
+            );
             continue;
         }
         let built = build(&root, &out.join("agent-target"), target);
