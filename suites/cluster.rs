@@ -2,12 +2,12 @@
 use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
+use ci::progress::Stderr;
 use ci::range::{Lifetime, Range};
 use harness::cluster::connect::{Connection, Target, connect};
 use harness::settings::{self, ClusterSettings};
 
 use crate::cli::{Cli, Cluster};
-use crate::console::note;
 use crate::signals::Watch;
 use crate::whereabouts;
 
@@ -50,7 +50,7 @@ pub async fn reach(cli: &Cli, settings: &ClusterSettings, signals: &Watch) -> Re
             // The process' own number: two runs on one machine do not get into each other's way.
             let name = format!("run-{}", std::process::id());
             signals.range(&name);
-            let progress = Arc::new(|line: &str| note(line));
+            let progress = Arc::new(Stderr::bare());
             (Some(Range::up(&name, Lifetime::ThrowAway, progress).await?), false)
         }
         Cluster::Range("") => {

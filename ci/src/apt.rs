@@ -3,6 +3,7 @@
 use anyhow::{Context, bail};
 use tokio::process::Command;
 
+use crate::progress::{Tell, while_telling, words};
 use crate::tool;
 
 /// A program and the Debian package it comes in.
@@ -12,7 +13,7 @@ pub type Need = (&'static str, &'static str);
 ///
 /// # Errors
 /// When a program is missing and we may not or cannot install its package: which one, and what to install by hand.
-pub async fn ensure(needs: &[Need], progress: &dyn Fn(&str)) -> anyhow::Result<()> {
+pub async fn ensure(needs: &[Need], tell: &dyn Tell) -> anyhow::Result<()> {
     let packages = missing(needs, tool::exists);
     if packages.is_empty() {
         return Ok(());
@@ -26,17 +27,22 @@ pub async fn ensure(needs: &[Need], progress: &dyn Fn(&str)) -> anyhow::Result<(
     if !tool::are_we_root() {
         bail!("this machine lacks {list} and only root may install them; run `apt-get install {list}` and start again");
     }
-    progress(&format!("installing {list} with apt-get"));
-    let mut install = install(&packages);
-    if tool::output(&mut install).await.is_ok() {
+    let what = format!("installing {list} with apt-get");
+    tell.line(&what);
+    while_telling(tell, |since| format!("{what}, {}", words(since)), install_all(&packages))
+        .await
+        .with_context(|| format!("{list} cannot be installed"))
+}
+
+async fn install_all(packages: &[&str]) -> anyhow::Result<()> {
+    if tool::output(&mut install(packages)).await.is_ok() {
         return Ok(());
     }
     // A machine that never fetched a package list, or an old one, refuses the first time.
     tool::output(Command::new("apt-get").args(["update", "--quiet"]))
         .await
         .context("apt-get cannot fetch its package lists")?;
-    tool::output(&mut self::install(&packages)).await.with_context(|| format!("{list} cannot be installed"))?;
-    Ok(())
+    tool::output(&mut install(packages)).await.map(drop)
 }
 
 fn install(packages: &[&str]) -> Command {

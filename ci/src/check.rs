@@ -18,7 +18,7 @@ const RANGE: &str = "check";
 /// # Errors
 /// Names the first step that failed.
 pub async fn check(progress: Progress) -> Result<()> {
-    let tell = |line: &str| progress(line);
+    let tell = |line: &str| progress.line(line);
     step("unit tests", &tell, cargo("unit --quiet")).await?;
     // These start and end clusters and containers of their own.
     let own =

@@ -2,16 +2,15 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Instant;
 
 use anyhow::{Result, bail};
+use ci::progress::Stderr;
 use ci::range::Progress;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Tells steps on standard error, each behind the seconds since now; standard output is for results.
 pub(crate) fn progress() -> Progress {
-    let begun = Instant::now();
-    Arc::new(move |line: &str| eprintln!("{:6.1} s  {line}", begun.elapsed().as_secs_f64()))
+    Arc::new(Stderr::stamped())
 }
 
 /// Runs a command to its end, or until a signal asks to stop; what it had begun is then dropped and so taken back.

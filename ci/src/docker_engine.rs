@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use tokio::process::Command;
 
+use crate::progress::Tell;
 use crate::tool;
 
 /// Makes a Docker engine answer: the one that `DOCKER_HOST` or the default socket leads to; where none answers and we are
@@ -15,17 +16,17 @@ use crate::tool;
 ///
 /// # Errors
 /// One sentence: what is missing and what to do about it.
-pub async fn ensure(progress: &dyn Fn(&str)) -> anyhow::Result<()> {
+pub async fn ensure(tell: &dyn Tell) -> anyhow::Result<()> {
     if tool::exists("docker") && answers().await? {
         return Ok(());
     }
     start::may_we()?;
-    start::install(progress).await?;
+    start::install(tell).await?;
     // The client alone may have been missing, and a package may start its own service.
     if answers().await? {
         return Ok(());
     }
-    start::start(progress).await
+    start::start(tell).await
 }
 
 /// Starts one privileged container from an image that is there, as every node of the range is one.

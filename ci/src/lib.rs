@@ -9,6 +9,7 @@ pub mod metadata_service;
 pub mod node_image;
 pub mod old_api_server;
 pub(crate) mod program_image;
+pub mod progress;
 pub mod prove;
 pub mod prove_engines;
 pub mod range;

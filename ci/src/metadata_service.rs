@@ -1,5 +1,6 @@
 //! The image of the range's metadata service: one static program on nothing.
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
@@ -7,6 +8,7 @@ use anyhow::Context;
 use tokio::process::Command;
 
 use crate::node_image::fingerprint::Fingerprint;
+use crate::progress::{Tell, while_telling, words};
 use crate::{program_image, tool};
 
 /// Changes when the code here makes another image of the same sources.
@@ -24,18 +26,21 @@ const RUSTFLAGS: &str = "-C target-feature=+crt-static -C strip=symbols";
 ///
 /// # Errors
 /// When the program cannot be built or the engine does not take the image: the step that failed and why.
-pub async fn ensure_image(progress: &dyn Fn(&str)) -> anyhow::Result<String> {
+pub async fn ensure_image(tell: &dyn Tell) -> anyhow::Result<String> {
     let reference = reference()?;
     if program_image::present(&reference).await {
         return Ok(reference);
     }
     let since = Instant::now();
-    progress("building the metadata service: a minute or two the first time");
-    let program = build().await.context("the metadata service cannot be built")?;
+    tell.line("building the metadata service: a minute or two the first time");
+    let compiled = Cell::new(0);
+    let building = build(|| compiled.set(compiled.get() + 1));
+    let status = |since| format!("building the metadata service: {} crates so far, {}", compiled.get(), words(since));
+    let program = while_telling(tell, status, building).await.context("the metadata service cannot be built")?;
     program_image::import(&program, PROGRAM, &reference)
         .await
         .context("the metadata service's image cannot be made")?;
-    progress(&format!("made {reference} ({:.1} s)", since.elapsed().as_secs_f32()));
+    tell.line(&format!("made {reference} ({:.1} s)", since.elapsed().as_secs_f32()));
     Ok(reference)
 }
 
@@ -59,7 +64,7 @@ fn workspace() -> PathBuf {
 }
 
 /// A target directory of its own: cargo may be running us and hold the other's lock, and other flags would rebuild both.
-async fn build() -> anyhow::Result<PathBuf> {
+async fn build(compiling: impl Fn()) -> anyhow::Result<PathBuf> {
     let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
     let target_dir = variable("XDG_CACHE_HOME")
         .or_else(|| variable("HOME").map(|home| home.join(".cache")))
@@ -69,13 +74,20 @@ async fn build() -> anyhow::Result<PathBuf> {
     let target = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
     let mut cargo = Command::from(crate::cargo::command());
     cargo
-        .args(["build", "--release", "--quiet", "--package", PROGRAM, "--target", &target, "--target-dir"])
+        .args(["build", "--release", "--color=never", "--package", PROGRAM, "--target", &target, "--target-dir"])
         .arg(&target_dir)
         .current_dir(workspace())
         .env("RUSTFLAGS", RUSTFLAGS)
         // It would win over RUSTFLAGS.
         .env_remove("CARGO_ENCODED_RUSTFLAGS");
-    tool::output(&mut cargo).await?;
+    tool::output_heard(&mut cargo, |line| {
+        let crate_begun = line.trim_start().starts_with("Compiling ");
+        if crate_begun {
+            compiling();
+        }
+        crate_begun
+    })
+    .await?;
     Ok(target_dir.join(target).join("release").join(PROGRAM))
 }
 

@@ -3,6 +3,7 @@
 
 mod base_system;
 mod cache;
+mod compilation;
 mod container_image;
 mod content_store;
 mod engine_image;
@@ -21,9 +22,12 @@ use futures::future::try_join_all;
 use tokio::sync::Semaphore;
 
 use crate::program_image::present;
+use crate::progress::{Tell, while_telling, words};
 use crate::{apt, tool};
 use cache::Cache;
+use compilation::Compilation;
 use fingerprint::Fingerprint;
+use go_part::GoPart;
 pub use versions::{KUBERNETES, PAUSE};
 
 /// The code that puts an image together is one of its inputs: what it did yesterday must not pass for what it does today.
@@ -55,15 +59,15 @@ const NEEDS: &[apt::Need] = &[
 ///
 /// # Errors
 /// When no image can be had: the step that failed, why, and what to do.
-pub async fn ensure(progress: &dyn Fn(&str)) -> anyhow::Result<String> {
+pub async fn ensure(tell: &dyn Tell) -> anyhow::Result<String> {
     let reference = reference()?;
     if present(&reference).await {
         return Ok(reference);
     }
-    if let Some(published) = published::pull(progress).await {
+    if let Some(published) = published::pull(tell).await {
         return Ok(published);
     }
-    build(&reference, progress).await.context("the node image cannot be built")?;
+    build(&reference, tell).await.context("the node image cannot be built")?;
     Ok(reference)
 }
 
@@ -72,10 +76,10 @@ pub async fn ensure(progress: &dyn Fn(&str)) -> anyhow::Result<String> {
 ///
 /// # Errors
 /// As [`ensure`].
-pub async fn ensure_built(progress: &dyn Fn(&str)) -> anyhow::Result<String> {
+pub async fn ensure_built(tell: &dyn Tell) -> anyhow::Result<String> {
     let reference = reference()?;
     if !present(&reference).await {
-        build(&reference, progress).await.context("the node image cannot be built")?;
+        build(&reference, tell).await.context("the node image cannot be built")?;
     }
     Ok(reference)
 }
@@ -84,14 +88,14 @@ pub async fn ensure_built(progress: &dyn Fn(&str)) -> anyhow::Result<String> {
 ///
 /// # Errors
 /// When there is no Go toolchain or the module cannot be built.
-pub async fn kind_binary() -> anyhow::Result<PathBuf> {
+pub async fn kind_binary(tell: &dyn Tell) -> anyhow::Result<PathBuf> {
     let cache = Cache::open()?;
     let kind = go_part::find("kind");
     if let Some(made) = cache.find(kind.name, &kind.key(&inputs())?) {
         return Ok(made.join("kind"));
     }
-    let _lock = cache.lock(&|_| ()).await?;
-    Ok(kind.ensure(&cache, &inputs(), &|_| ()).await?.join("kind"))
+    let _lock = cache.lock(tell).await?;
+    Ok(make(&[(kind, &inputs())], &cache, tell).await?.remove(0).join("kind"))
 }
 
 /// The programs of a cluster below 1.25, by name: an API server with its controllers and its kubectl, and etcd, each built from its Go
@@ -101,7 +105,7 @@ pub async fn kind_binary() -> anyhow::Result<PathBuf> {
 /// When there is no Go toolchain or a module cannot be built.
 pub(crate) async fn before_1_25(
     module: &Path,
-    progress: &dyn Fn(&str),
+    tell: &dyn Tell,
 ) -> anyhow::Result<(Vec<(&'static str, PathBuf)>, String)> {
     let cache = Cache::open()?;
     let (old, etcd, own) = (&go_part::BEFORE_1_25, go_part::find("etcd"), inputs());
@@ -109,8 +113,9 @@ pub(crate) async fn before_1_25(
     let made = match (cache.find(old.name, &old_key), cache.find(etcd.name, &etcd_key)) {
         (Some(old), Some(etcd)) => (old, etcd),
         _ => {
-            let _lock = cache.lock(progress).await?;
-            (old.ensure(&cache, module, progress).await?, etcd.ensure(&cache, &own, progress).await?)
+            let _lock = cache.lock(tell).await?;
+            let mut made = make(&[(old, module), (etcd, &own)], &cache, tell).await?.into_iter();
+            made.next().zip(made.next()).expect("each part is made")
         }
     };
     let mut programs = vec![("etcd", made.1.join("etcd"))];
@@ -133,14 +138,14 @@ pub(crate) struct EngineProgram {
 ///
 /// # Errors
 /// When there is no Go toolchain or the module cannot be had or built.
-pub(crate) async fn kyverno(progress: &dyn Fn(&str)) -> anyhow::Result<EngineProgram> {
+pub(crate) async fn kyverno(tell: &dyn Tell) -> anyhow::Result<EngineProgram> {
     let (cache, part, inputs) = (Cache::open()?, go_part::KYVERNO, engines());
     let key = part.key(&inputs)?;
     let made = match cache.find(part.name, &key) {
         Some(made) => made,
         None => {
-            let _lock = cache.lock(progress).await?;
-            part.ensure(&cache, &inputs, progress).await?
+            let _lock = cache.lock(tell).await?;
+            make(&[(&part, &inputs)], &cache, tell).await?.remove(0)
         }
     };
     let source = go_part::source(&inputs, part.name, "github.com/kyverno/kyverno").await?;
@@ -167,7 +172,7 @@ fn reference() -> anyhow::Result<String> {
     Ok(format!("{REPOSITORY}:{KUBERNETES}-{content}"))
 }
 
-async fn build(reference: &str, progress: &dyn Fn(&str)) -> anyhow::Result<()> {
+async fn build(reference: &str, tell: &dyn Tell) -> anyhow::Result<()> {
     let whole = Instant::now();
     go_part::require_toolchain()?;
     if !tool::are_we_root() {
@@ -175,36 +180,38 @@ async fn build(reference: &str, progress: &dyn Fn(&str)) -> anyhow::Result<()> {
             "debootstrap makes the base system and needs root; run as root once, the image stays in the Docker engine"
         );
     }
-    apt::ensure(NEEDS, progress).await?;
+    apt::ensure(NEEDS, tell).await?;
 
     let cache = Cache::open()?;
-    let _lock = cache.lock(progress).await?;
+    let _lock = cache.lock(tell).await?;
     // Another process may have built it while we waited for the lock.
     if present(reference).await {
         return Ok(());
     }
-    progress("building the node image from source: minutes the first time, seconds once the parts are cached");
+    tell.line("building the node image from source: minutes the first time, seconds once the parts are cached");
 
     let inputs = inputs();
-    let lanes = Semaphore::new(2);
-    let parts = try_join_all(go_part::PARTS.iter().map(|part| async {
-        let _lane = lanes.acquire().await?;
-        part.ensure(&cache, &inputs, progress).await
-    }));
+    let wanted: Vec<(&GoPart, &Path)> = go_part::PARTS.iter().map(|part| (part, inputs.as_path())).collect();
+    let bases = base_system::ALL.iter().filter(|base| !base.is_made(&cache)).map(|base| base.name);
+    let compilation = Compilation::of(missing(&wanted, &cache)?, bases, tell);
+    let lanes = Semaphore::new(LANES);
+    let parts = parts(&wanted, &cache, &lanes, &compilation);
     // debootstrap mostly waits for its mirror and for the disk: it runs beside the compilers.
     let bases = async {
         let mut made = Vec::new();
         for base in base_system::ALL {
-            made.push(base.ensure(&cache, progress).await?);
+            made.push(base.ensure(&cache, tell).await?);
+            compilation.ended(base.name);
         }
         anyhow::Ok(made)
     };
     let pause = async {
         // pause.c is in the Kubernetes module: `go mod download` has brought it, but only once that part is there.
         let _lane = lanes.acquire().await?;
-        pause::ensure(&cache, &inputs, progress).await
+        pause::ensure(&cache, &inputs, tell).await
     };
-    let (parts, bases, pause) = tokio::try_join!(parts, bases, pause)?;
+    let all = async { tokio::try_join!(parts, bases, pause) };
+    let (parts, bases, pause) = while_telling(tell, |since| compilation.status(since), all).await?;
 
     let made = rootfs::Made {
         parts: go_part::PARTS.iter().map(|part| part.name).zip(parts).collect(),
@@ -213,10 +220,55 @@ async fn build(reference: &str, progress: &dyn Fn(&str)) -> anyhow::Result<()> {
     };
     let since = Instant::now();
     let work = cache.work("assemble")?;
-    assemble(&made, &inputs, work.path(), reference, progress).await?;
-    progress(&format!("assembled {reference} ({:.1} s)", since.elapsed().as_secs_f32()));
-    progress(&format!("the node image took {:.0} s in all", whole.elapsed().as_secs_f32()));
+    assemble(&made, &inputs, work.path(), reference, tell).await?;
+    tell.line(&format!("assembled {reference} ({:.1} s)", since.elapsed().as_secs_f32()));
+    tell.line(&format!("the node image took {:.0} s in all", whole.elapsed().as_secs_f32()));
     Ok(())
+}
+
+/// Parts that are built at once: each leaves the processors idle while it links its last program.
+const LANES: usize = 2;
+
+/// Makes parts that are no parts of the node image, or not now. Each is with its inputs.
+async fn make(wanted: &[(&GoPart, &Path)], cache: &Cache, tell: &dyn Tell) -> anyhow::Result<Vec<PathBuf>> {
+    let (compilation, lanes) = (Compilation::of(missing(wanted, cache)?, [], tell), Semaphore::new(LANES));
+    let parts = parts(wanted, cache, &lanes, &compilation);
+    while_telling(tell, |since| compilation.status(since), parts).await
+}
+
+/// The names of those that the cache lacks.
+fn missing(wanted: &[(&GoPart, &Path)], cache: &Cache) -> anyhow::Result<Vec<&'static str>> {
+    let mut names = Vec::new();
+    for (part, inputs) in wanted {
+        if cache.find(part.name, &part.key(inputs)?).is_none() {
+            names.push(part.name);
+        }
+    }
+    Ok(names)
+}
+
+/// Builds what is missing of the parts, and counts beside it what there is to build.
+async fn parts(
+    wanted: &[(&GoPart, &Path)],
+    cache: &Cache,
+    lanes: &Semaphore,
+    compilation: &Compilation<'_>,
+) -> anyhow::Result<Vec<PathBuf>> {
+    let building = try_join_all(wanted.iter().map(|(part, inputs)| async {
+        let _lane = lanes.acquire().await?;
+        part.ensure(cache, inputs, compilation).await
+    }));
+    let counting = async {
+        for (part, inputs) in wanted.iter().filter(|(part, _)| compilation.lacks(part.name)) {
+            // What Go has to say against it, the build is told as well.
+            let _ = part.count(inputs, compilation).await;
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        built = building => built,
+        () = counting => unreachable!("it does not end"),
+    }
 }
 
 async fn assemble(
@@ -224,26 +276,22 @@ async fn assemble(
     inputs: &Path,
     work: &Path,
     reference: &str,
-    progress: &dyn Fn(&str),
+    tell: &dyn Tell,
 ) -> anyhow::Result<()> {
     let root = work.join("root");
-    step("laid out the file system", progress, rootfs::lay_out(made, inputs, &root)).await?;
+    step("laying out the file system", tell, rootfs::lay_out(made, inputs, &root)).await?;
     let images =
-        step("wrote the container images", progress, container_image::write_all(made, inputs, &work.join("images")))
+        step("writing the container images", tell, container_image::write_all(made, inputs, &work.join("images")))
             .await?;
     let (containerd, store) = (&made.parts["containerd"], work.join("store"));
-    step("filled containerd's store", progress, content_store::fill(containerd, &images, &store, &root)).await?;
-    step("loaded it into the Docker engine", progress, engine_image::load(&root, reference, &work.join("image"))).await
+    step("filling containerd's store", tell, content_store::fill(containerd, &images, &store, &root)).await?;
+    step("loading it into the Docker engine", tell, engine_image::load(&root, reference, &work.join("image"))).await
 }
 
-/// Says how long a step took, once it is done.
-async fn step<T>(
-    what: &str,
-    progress: &dyn Fn(&str),
-    work: impl Future<Output = anyhow::Result<T>>,
-) -> anyhow::Result<T> {
+/// Says what is under way, and how long it took once it is done.
+async fn step<T>(what: &str, tell: &dyn Tell, work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
     let since = Instant::now();
-    let made = work.await?;
-    progress(&format!("{what} ({:.1} s)", since.elapsed().as_secs_f32()));
+    let made = while_telling(tell, |since| format!("{what}, {}", words(since)), work).await?;
+    tell.line(&format!("{what} ({:.1} s)", since.elapsed().as_secs_f32()));
     Ok(made)
 }

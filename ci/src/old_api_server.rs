@@ -50,11 +50,11 @@ impl OldApiServer {
     /// # Errors
     /// When the machine cannot run it. Nothing of the attempt is left then.
     pub async fn up(progress: &Progress) -> Result<Self> {
-        crate::docker_engine::ensure(&|line| progress(line)).await?;
+        crate::docker_engine::ensure(&**progress).await?;
         for swept in Range::sweep()? {
-            progress(&format!("removed range `{swept}`, left by a process that is gone"));
+            progress.line(&format!("removed range `{swept}`, left by a process that is gone"));
         }
-        let image = image::ensure(&|line| progress(line)).await?;
+        let image = image::ensure(&**progress).await?;
         // Each process has its own: two checks on one machine do not get into each other's way.
         let names = Names::new(&format!("before-1-25-{}", std::process::id()))?;
         let labels = remains::labels(&names, Lifetime::ThrowAway, &Owner::current());
@@ -72,7 +72,7 @@ impl OldApiServer {
         server.plug_in(true).await?;
         server.containers().controllers()?;
         server.harden().await?;
-        progress(&format!("a hardened API server of 1.24 ({:.1} s)", start.elapsed().as_secs_f64()));
+        progress.line(&format!("a hardened API server of 1.24 ({:.1} s)", start.elapsed().as_secs_f64()));
         Ok(server)
     }
 

@@ -128,7 +128,7 @@ impl Range {
     pub async fn follow(plan: &Plan, progress: Progress) -> Result<Self> {
         let names = Names::new(&plan.name)?;
         let steps = Steps::new(progress);
-        crate::docker_engine::ensure(&|line| steps.say(line)).await?;
+        crate::docker_engine::ensure(steps.tell()).await?;
         if let Some(range) = Self::standing(&names, plan.lifetime, &steps).await? {
             return Ok(range);
         }
@@ -384,9 +384,9 @@ pub struct Status {
 }
 
 async fn images(steps: &Steps) -> Result<Images> {
-    let say = |line: &str| steps.say(line);
-    let node = crate::node_image::ensure(&say).await.context("the node image is not to be had")?;
-    let metadata =
-        crate::metadata_service::ensure_image(&say).await.context("the metadata service's image is not to be had")?;
+    let node = crate::node_image::ensure(steps.tell()).await.context("the node image is not to be had")?;
+    let metadata = crate::metadata_service::ensure_image(steps.tell())
+        .await
+        .context("the metadata service's image is not to be had")?;
     Ok(Images { node, metadata })
 }

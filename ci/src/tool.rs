@@ -3,6 +3,7 @@
 use std::process::{Output, Stdio};
 
 use anyhow::{Context, anyhow};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 use tokio::process::Command;
 
 /// Runs a program to its end and returns what it wrote.
@@ -25,6 +26,39 @@ pub async fn output_with(command: &mut Command, input: Stdio) -> anyhow::Result<
         .output()
         .await
         .with_context(|| format!("`{line}` could not be started"))?;
+    judged(&line, output)
+}
+
+/// ... with `heard` told each line that it writes to stderr, as it does. Those for which it says `true` are news, and no part of an error.
+///
+/// # Errors
+/// As [`output`].
+pub async fn output_heard(command: &mut Command, mut heard: impl FnMut(&str) -> bool) -> anyhow::Result<Output> {
+    let line = line(command);
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().with_context(|| format!("`{line}` could not be started"))?;
+    let (out, err) = (child.stdout.take(), child.stderr.take());
+    let results = async {
+        let mut all = Vec::new();
+        out.context("no output")?.read_to_end(&mut all).await?;
+        anyhow::Ok(all)
+    };
+    let complaints = async {
+        let mut lines = BufReader::new(err.context("no output")?).split(b'\n');
+        let mut kept = Vec::new();
+        while let Some(said) = lines.next_segment().await? {
+            if !heard(&String::from_utf8_lossy(&said)) {
+                kept.extend([&said[..], b"\n"].concat());
+            }
+        }
+        anyhow::Ok(kept)
+    };
+    let (stdout, stderr) =
+        tokio::try_join!(results, complaints).with_context(|| format!("`{line}` cannot be heard"))?;
+    judged(&line, Output { status: child.wait().await?, stdout, stderr })
+}
+
+fn judged(line: &str, output: Output) -> anyhow::Result<Output> {
     if output.status.success() {
         return Ok(output);
     }
@@ -82,6 +116,22 @@ mod tests {
         let error = output(Command::new("sh").args(["-c", "echo first; echo wrong >&2; exit 3"])).await.unwrap_err();
         let said = error.to_string();
         assert!(said.contains("exit status: 3") && said.ends_with("wrong"), "{said}");
+    }
+
+    #[tokio::test]
+    async fn news_are_heard_and_are_no_part_of_the_failure() {
+        let mut news = Vec::new();
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "echo fmt >&2; echo result; echo 'no such thing' >&2; echo net >&2; exit 1"]);
+        let heard = |line: &str| {
+            !line.contains(' ') && {
+                news.push(line.to_owned());
+                true
+            }
+        };
+        let error = output_heard(&mut shell, heard).await.unwrap_err();
+        assert!(error.to_string().ends_with("(exit status: 1): no such thing"), "{error}");
+        assert_eq!(news, ["fmt", "net"]);
     }
 
     #[test]

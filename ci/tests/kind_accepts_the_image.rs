@@ -15,7 +15,7 @@ async fn kind_starts_a_cluster_from_the_image() -> anyhow::Result<()> {
     docker_engine::ensure(&progress).await?;
     let image = node_image::ensure_built(&progress).await?;
     docker_engine::ensure_privileged(&image).await?;
-    let kind = node_image::kind_binary().await?;
+    let kind = node_image::kind_binary(&progress).await?;
     let state = tempfile::tempdir()?;
     let kubeconfig = state.path().join("kubeconfig");
 

@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 #[tokio::test]
 #[ignore = "needs a Docker engine"]
 async fn the_image_takes_the_address_and_ends_when_asked() {
-    let image = ci::metadata_service::ensure_image(&|line| println!("{line}")).await.expect("an image");
+    let image = ci::metadata_service::ensure_image(&|line: &str| println!("{line}")).await.expect("an image");
     let again = Instant::now();
-    assert_eq!(ci::metadata_service::ensure_image(&|_| panic!("it is there")).await.expect("an image"), image);
+    assert_eq!(ci::metadata_service::ensure_image(&|_: &str| panic!("it is there")).await.expect("an image"), image);
     assert!(again.elapsed() < Duration::from_secs(2), "{:?}", again.elapsed());
 
     let container = docker(&[

@@ -6,8 +6,7 @@ use crate::console;
 
 pub(crate) async fn run() -> Result<()> {
     let progress = console::progress();
-    let say = |line: &str| progress(line);
-    ci::docker_engine::ensure(&say).await?;
-    println!("{}", ci::node_image::ensure(&say).await?);
+    ci::docker_engine::ensure(&*progress).await?;
+    println!("{}", ci::node_image::ensure(&*progress).await?);
     Ok(())
 }

@@ -155,7 +155,7 @@ pub(crate) async fn run(command: Command) -> Result<()> {
         }
         Command::Engine { engine, range } => {
             let progress = console::progress();
-            Range::attach(&range.name).await?.engine(engine, &|line| progress(line)).await?;
+            Range::attach(&range.name).await?.engine(engine, &|line| progress.line(line)).await?;
             println!("{}", engine.summary()?);
             Ok(())
         }
@@ -188,7 +188,7 @@ async fn up(plan: &Plan) -> Result<()> {
     let range = Range::follow(plan, progress.clone()).await?;
     let whole = range.timings().whole;
     if !whole.is_zero() {
-        progress(&format!("range `{}` is up ({:.1} s)", range.name(), whole.as_secs_f64()));
+        progress.line(&format!("range `{}` is up ({:.1} s)", range.name(), whole.as_secs_f64()));
     }
     println!("export KUBECONFIG={}", range.kubeconfig().display());
     Ok(())

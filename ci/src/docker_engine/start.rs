@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use tokio::process::Command;
 
 use super::{Answer, answer, capability};
+use crate::progress::Tell;
 use crate::{apt, tool};
 
 /// Logs and the runtime wrapper: a fixed place, so that a later run finds what an earlier one left.
@@ -34,26 +35,26 @@ pub(super) fn may_we() -> anyhow::Result<()> {
 
 /// # Errors
 /// When a package is missing and cannot be installed.
-pub(super) async fn install(progress: &dyn Fn(&str)) -> anyhow::Result<()> {
-    apt::ensure(NEEDS, progress).await.context("no Docker engine answers and none can be installed")
+pub(super) async fn install(tell: &dyn Tell) -> anyhow::Result<()> {
+    apt::ensure(NEEDS, tell).await.context("no Docker engine answers and none can be installed")
 }
 
 /// # Errors
 /// When the engine does not answer in time: what its log says.
-pub(super) async fn start(progress: &dyn Fn(&str)) -> anyhow::Result<()> {
+pub(super) async fn start(tell: &dyn Tell) -> anyhow::Result<()> {
     let since = Instant::now();
     let log = Path::new(STATE).join("dockerd.log");
     if another_starts() {
-        progress("a Docker engine is starting; waiting for it");
+        tell.line("a Docker engine is starting; waiting for it");
     } else {
-        progress("starting the Docker engine");
+        tell.line("starting the Docker engine");
         forget_dead_engine()?;
         std::fs::create_dir_all(STATE).with_context(|| format!("{STATE} cannot be created"))?;
         launch(&log)?;
     }
     wait(&log).await?;
     let took = since.elapsed().as_secs_f32();
-    progress(&format!("the Docker engine answers ({took:.1} s), its log is {}", log.display()));
+    tell.line(&format!("the Docker engine answers ({took:.1} s), its log is {}", log.display()));
     Ok(())
 }
 

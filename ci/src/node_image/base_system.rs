@@ -6,6 +6,7 @@ use tokio::process::Command;
 
 use super::cache::Cache;
 use super::fingerprint::Fingerprint;
+use crate::progress::Tell;
 use crate::tool;
 
 /// The release whose systemd still runs on cgroup v1.
@@ -53,10 +54,16 @@ impl BaseSystem {
     ///
     /// # Errors
     /// What debootstrap says.
-    pub(super) async fn ensure(&self, cache: &Cache, progress: &dyn Fn(&str)) -> anyhow::Result<PathBuf> {
-        let key =
-            Fingerprint::new().text(std::env::consts::ARCH).text(&format!("{RELEASE} {FETCHED} {self:?}")).finish();
-        cache.ensure(self.name, &key, progress, async |into: &Path| self.make(into).await).await
+    pub(super) async fn ensure(&self, cache: &Cache, tell: &dyn Tell) -> anyhow::Result<PathBuf> {
+        cache.ensure(self.name, &self.key(), tell, async |into: &Path| self.make(into).await).await
+    }
+
+    pub(super) fn is_made(&self, cache: &Cache) -> bool {
+        cache.find(self.name, &self.key()).is_some()
+    }
+
+    fn key(&self) -> String {
+        Fingerprint::new().text(std::env::consts::ARCH).text(&format!("{RELEASE} {FETCHED} {self:?}")).finish()
     }
 
     async fn make(&self, into: &Path) -> anyhow::Result<()> {

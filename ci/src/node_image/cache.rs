@@ -6,6 +6,8 @@ use std::time::Instant;
 
 use anyhow::Context;
 
+use crate::progress::{Tell, while_telling, words};
+
 /// `$XDG_CACHE_HOME/oke-conformance/node-image`, by default below `~/.cache`.
 pub(super) struct Cache {
     root: PathBuf,
@@ -31,13 +33,15 @@ impl Cache {
     ///
     /// # Errors
     /// When the lock file cannot be opened.
-    pub(super) async fn lock(&self, progress: &dyn Fn(&str)) -> anyhow::Result<File> {
+    pub(super) async fn lock(&self, tell: &dyn Tell) -> anyhow::Result<File> {
         let path = self.root.join("lock");
         let file = File::create(&path).with_context(|| format!("{} cannot be opened", path.display()))?;
         if file.try_lock().is_err() {
-            progress("another process builds the node image; waiting for it");
+            let what = "another process builds the node image; waiting for it";
+            tell.line(what);
             let waiting = file.try_clone()?;
-            tokio::task::spawn_blocking(move || waiting.lock()).await??;
+            let locked = tokio::task::spawn_blocking(move || waiting.lock());
+            while_telling(tell, |since| format!("{what}, {}", words(since)), locked).await??;
         }
         self.forget_unfinished();
         Ok(file)
@@ -66,21 +70,21 @@ impl Cache {
         &self,
         name: &str,
         key: &str,
-        progress: &dyn Fn(&str),
+        tell: &dyn Tell,
         make: impl AsyncFnOnce(&Path) -> anyhow::Result<()>,
     ) -> anyhow::Result<PathBuf> {
         if let Some(made) = self.find(name, key) {
             return Ok(made);
         }
         let since = Instant::now();
-        progress(&format!("making {name}"));
+        tell.line(&format!("making {name}"));
         let work = self.work(name)?;
         let result = work.path().join("result");
         std::fs::create_dir(&result)?;
         make(&result).await.with_context(|| format!("{name} cannot be made"))?;
         let path = self.path(name, key);
         std::fs::rename(&result, &path).with_context(|| format!("{} cannot be put in place", path.display()))?;
-        progress(&format!("made {name} ({:.1} s)", since.elapsed().as_secs_f32()));
+        tell.line(&format!("made {name} ({:.1} s)", since.elapsed().as_secs_f32()));
         Ok(path)
     }
 
@@ -108,12 +112,12 @@ mod tests {
         let write = async |into: &Path| Ok(std::fs::write(into.join("program"), "1")?);
         let fail = async |_: &Path| anyhow::bail!("must not be called");
 
-        assert!(cache.ensure("part", "key", &|_| (), fail).await.is_err());
+        assert!(cache.ensure("part", "key", &|_: &str| (), fail).await.is_err());
         assert!(cache.find("part", "key").is_none());
-        let made = cache.ensure("part", "key", &|_| (), write).await.unwrap();
+        let made = cache.ensure("part", "key", &|_: &str| (), write).await.unwrap();
         assert!(made.join("program").is_file());
-        assert_eq!(cache.ensure("part", "key", &|_| (), fail).await.unwrap(), made);
-        assert!(cache.ensure("part", "another", &|_| (), fail).await.is_err());
+        assert_eq!(cache.ensure("part", "key", &|_: &str| (), fail).await.unwrap(), made);
+        assert!(cache.ensure("part", "another", &|_: &str| (), fail).await.is_err());
     }
 
     #[tokio::test]
@@ -122,7 +126,7 @@ mod tests {
         let cache = Cache::at(root.path().to_owned()).unwrap();
         std::fs::create_dir_all(root.path().join(".part-1/result")).unwrap();
         std::fs::create_dir_all(root.path().join("part-key")).unwrap();
-        let _lock = cache.lock(&|_| ()).await.unwrap();
+        let _lock = cache.lock(&|_: &str| ()).await.unwrap();
         assert!(!root.path().join(".part-1").exists());
         assert!(cache.find("part", "key").is_some());
     }

@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 use tokio::process::Command;
 
 use super::cache::Cache;
+use super::compilation::Compilation;
 use super::fingerprint::Fingerprint;
 use crate::tool;
 
@@ -20,6 +21,9 @@ pub(super) struct GoPart {
     /// What Go calls the program, and what it is called in the image.
     rename: Option<(&'static str, &'static str)>,
 }
+
+/// How `go list` is to name a package: one of another version of its module is another package.
+pub(super) const IDENTITY: &str = "{{.ImportPath}} {{with .Module}}{{.Path}} {{with .Replace}}{{.Path}} {{.Version}}{{else}}{{.Version}}{{end}}{{end}}";
 
 const PLAIN: GoPart = GoPart { name: "", packages: &[], tags: "", ldflags: "-s -w", rename: None };
 
@@ -129,17 +133,34 @@ impl GoPart {
         &self,
         cache: &Cache,
         inputs: &Path,
-        progress: &dyn Fn(&str),
+        compilation: &Compilation<'_>,
     ) -> anyhow::Result<PathBuf> {
         let key = self.key(inputs)?;
-        cache.ensure(self.name, &key, progress, async |into: &Path| self.build(&self.module(inputs), into).await).await
+        let build = async |into: &Path| self.build(&self.module(inputs), into, compilation).await;
+        let made = cache.ensure(self.name, &key, compilation.tell, build).await?;
+        compilation.ended(self.name);
+        Ok(made)
     }
 
-    async fn build(&self, module: &Path, into: &Path) -> anyhow::Result<()> {
+    /// Counts what there is to compile.
+    ///
+    /// # Errors
+    /// What `go list` says; the build will say it, too.
+    pub(super) async fn count(&self, inputs: &Path, compilation: &Compilation<'_>) -> anyhow::Result<()> {
+        let mut go = go(&self.module(inputs));
+        go.args(["list", "-mod=readonly", "-deps", "-tags", self.tags, "-f", IDENTITY]).args(self.packages);
+        let listed = tool::output_heard(&mut go, |line| compilation.hears(self.name, line)).await?;
+        compilation.counted(self.name, &String::from_utf8_lossy(&listed.stdout), self.packages.len());
+        Ok(())
+    }
+
+    async fn build(&self, module: &Path, into: &Path, compilation: &Compilation<'_>) -> anyhow::Result<()> {
         require_toolchain()?;
         let mut go = go(module);
         go.args([
             "build",
+            // Names each package as it gets to it.
+            "-v",
             "-mod=readonly",
             "-trimpath",
             "-buildvcs=false",
@@ -151,7 +172,7 @@ impl GoPart {
         ]);
         // The slash makes it a directory even for a single program.
         go.arg(format!("{}/", into.display())).args(self.packages);
-        tool::output(&mut go).await?;
+        tool::output_heard(&mut go, |line| compilation.hears(self.name, line)).await?;
         if let Some((built, wanted)) = self.rename {
             std::fs::rename(into.join(built), into.join(wanted)).with_context(|| format!("{built} was not built"))?;
         }

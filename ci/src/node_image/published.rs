@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::process::Command;
 
 use crate::docker_engine::capability;
+use crate::progress::{Tell, while_telling, words};
 use crate::tool;
 
 /// kind's own image of the minor version that is built here otherwise, as kind v0.30.0 pins it.
@@ -15,33 +16,34 @@ const ANSWER: Duration = Duration::from_secs(15);
 const LAYERS: Duration = Duration::from_secs(600);
 
 /// The image's reference once the engine has it, or nothing on a machine without a registry.
-pub(super) async fn pull(progress: &dyn Fn(&str)) -> Option<String> {
+pub(super) async fn pull(tell: &dyn Tell) -> Option<String> {
     if !capability::has_sys_resource() {
         // Its containerd lowers OOM scores, and would not start a single container.
-        progress("this machine lacks CAP_SYS_RESOURCE, which the published node image needs; it is built from source");
+        tell.line("this machine lacks CAP_SYS_RESOURCE, which the published node image needs; it is built from source");
         return None;
     }
     let have = tool::output(Command::new("docker").args(["image", "inspect", "--format", "{{.Id}}", IMAGE])).await;
     if have.is_ok() {
         return Some(IMAGE.to_owned());
     }
-    progress("asking the registry for the published node image");
+    tell.line("asking the registry for the published node image");
     let mut ask = Command::new("docker");
     ask.args(["manifest", "inspect", IMAGE]);
     if !matches!(tokio::time::timeout(ANSWER, tool::output(&mut ask)).await, Ok(Ok(_))) {
-        progress("no registry answers; the node image is built from source");
+        tell.line("no registry answers; the node image is built from source");
         return None;
     }
     let mut pull = Command::new("docker");
     pull.args(["pull", "--quiet", IMAGE]);
-    match tokio::time::timeout(LAYERS, tool::output(&mut pull)).await {
+    let pulled = tokio::time::timeout(LAYERS, tool::output(&mut pull));
+    match while_telling(tell, |since| format!("pulling the published node image, {}", words(since)), pulled).await {
         Ok(Ok(_)) => Some(IMAGE.to_owned()),
         Ok(Err(error)) => {
-            progress(&format!("the published node image cannot be pulled ({error}); building it from source"));
+            tell.line(&format!("the published node image cannot be pulled ({error}); building it from source"));
             None
         }
         Err(_) => {
-            progress("the published node image did not arrive within 10 min; building it from source");
+            tell.line("the published node image did not arrive within 10 min; building it from source");
             None
         }
     }

@@ -7,6 +7,7 @@ use tokio::process::Command;
 
 use super::data_dir;
 use crate::node_image;
+use crate::progress::Tell;
 use crate::tool;
 
 const REPOSITORY: &str = "oke-conformance/old-api-server";
@@ -15,8 +16,8 @@ const REPOSITORY: &str = "oke-conformance/old-api-server";
 ///
 /// # Errors
 /// When a program cannot be built or the engine does not take the image.
-pub(super) async fn ensure(progress: &dyn Fn(&str)) -> Result<String> {
-    let (programs, key) = node_image::before_1_25(&data_dir(), progress).await?;
+pub(super) async fn ensure(tell: &dyn Tell) -> Result<String> {
+    let (programs, key) = node_image::before_1_25(&data_dir(), tell).await?;
     let reference = format!("{REPOSITORY}:{key}");
     if tool::output(Command::new("docker").args(["image", "inspect", "--format", "{{.Id}}", &reference])).await.is_ok()
     {

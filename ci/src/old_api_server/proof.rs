@@ -38,7 +38,7 @@ pub fn proved() -> Result<BTreeSet<String>> {
 pub async fn prove(progress: &Progress) -> Result<()> {
     let program = tokio::task::spawn_blocking(crate::suite_program::built).await??;
     let server = OldApiServer::up(progress).await?;
-    let proved = on(&server, &program, &|line| progress(line)).await;
+    let proved = on(&server, &program, &|line| progress.line(line)).await;
     let gone = server.down().await;
     proved.and(gone)
 }

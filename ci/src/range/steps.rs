@@ -3,8 +3,10 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use crate::progress::Tell;
+
 /// Where a step is told, one line each.
-pub type Progress = Arc<dyn Fn(&str) + Send + Sync>;
+pub type Progress = Arc<dyn Tell + Send + Sync>;
 
 /// How long each step took. Steps overlap: their sum is more than the whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,8 +29,13 @@ impl Steps {
         Self { progress, begun: Instant::now(), done: Mutex::default() }
     }
 
+    /// Where they are told.
+    pub(crate) fn tell(&self) -> &dyn Tell {
+        &*self.progress
+    }
+
     pub(crate) fn say(&self, line: &str) {
-        (self.progress)(line);
+        self.progress.line(line);
     }
 
     /// Runs one step; tells and records it once it succeeded.

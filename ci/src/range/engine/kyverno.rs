@@ -24,7 +24,7 @@ const EXEC_LIMIT: Duration = Duration::from_secs(60);
 
 /// Has Kyverno run on the range; its policies come after.
 pub(super) async fn install(kubectl: &Kubectl, names: &Names, say: &dyn Fn(&str)) -> Result<()> {
-    let program = node_image::kyverno(say).await.context("Kyverno is not to be had")?;
+    let program = node_image::kyverno(&say).await.context("Kyverno is not to be had")?;
     let reference = format!("docker.io/oke-conformance/kyverno:{}", program.key);
     if !program_image::present(&reference).await {
         program_image::import(&program.path, "kyverno", &reference).await.context("no image of Kyverno can be made")?;
