@@ -1,5 +1,7 @@
 //! How long things take here: numbers to be printed and compared, never asserted.
 
+mod accounting;
+mod cost;
 mod namespaces;
 mod network;
 
@@ -21,6 +23,10 @@ const RUNS: usize = 5;
 pub enum Part {
     /// The whole suite, several times
     Runs,
+    /// What each suite costs the cluster: pods, execs, requests, CPU-seconds and who spent them, seconds
+    Suites,
+    /// ... and each scenario, run by itself
+    Scenarios,
     /// How a run grows with the namespaces in scope
     Namespaces,
     /// Policy cases a minute, pairs of namespaces a second, how soon a policy bites
@@ -48,6 +54,12 @@ async fn measure(range: &Range, parts: &[Part]) -> Result<()> {
     let wanted = |part| parts.is_empty() || parts.contains(&part);
     if wanted(Part::Runs) {
         whole_runs(range).await?;
+    }
+    if wanted(Part::Suites) {
+        cost::suites(range).await?;
+    }
+    if wanted(Part::Scenarios) {
+        cost::scenarios(range).await?;
     }
     if wanted(Part::Namespaces) {
         namespaces::curve(range).await?;

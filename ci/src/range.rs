@@ -354,6 +354,11 @@ impl Range {
         Ok(layout::Layout::of(&self.names)?.metadata.address)
     }
 
+    /// The nodes' containers.
+    pub(crate) fn nodes(&self) -> [String; 3] {
+        self.names.nodes()
+    }
+
     pub(crate) fn workers(&self) -> [String; 2] {
         self.names.workers()
     }
