@@ -39,7 +39,7 @@ enum Command {
         #[arg(long, value_name = "NAME")]
         range: Option<String>,
     },
-    /// Write the coverage table of README.md from the scenarios
+    /// Write the coverage tables of scenarios/README.md from the scenarios
     Readme,
 }
 
@@ -54,8 +54,8 @@ fn main() -> ExitCode {
             Command::Check => ci::check::check(console::progress()).await,
             Command::Bench { parts, range } => ci::bench::bench(&parts, range.as_deref(), console::progress()).await,
             Command::Readme => {
-                let changed = ci::readme::write(&ci::check::workspace().join("README.md"))?;
-                println!("README.md {}", if changed { "is written anew" } else { "was up to date" });
+                let changed = ci::readme::write()?;
+                println!("scenarios/README.md {}", if changed { "is written anew" } else { "was up to date" });
                 Ok(())
             }
         }
