@@ -17,7 +17,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use harness::env::Env;
 use harness::preflight::Plan;
 use harness::record::{Outcome, Record, Run, Totals};
-use harness::sandbox::sweep_expired;
+use harness::sandbox::{Swept, sweep_expired};
 use harness::scenario::Entry;
 use tokio::runtime::Runtime;
 
@@ -101,7 +101,8 @@ fn attempt_all(
         Some(why) => env.sandbox.refuse(why),
         None if preflight.makes() => {
             // What others left does not stand in this run's way; it is told, and the next run looks again.
-            if let Err(why) = runtime.block_on(sweep_expired(&env.personas.operator.client)) {
+            let swept = runtime.block_on(sweep_expired(&env.personas.operator.client));
+            if let Some(why) = swept.map_or_else(Some, |swept| swept.warning) {
                 note(format!("warning: {why}"));
             }
         }
@@ -132,7 +133,7 @@ fn attempt_all(
     let ran = catch_unwind(AssertUnwindSafe(|| harness::run::run(&test, entries, &env, runtime.handle(), suite, tell)));
     signals.stand_aside();
     // A cluster that ends with the run takes everything with it.
-    let swept = if stays { runtime.block_on(env.sandbox.sweep()) } else { Ok(()) };
+    let swept = if stays { runtime.block_on(env.sandbox.sweep()) } else { Ok(Swept::default()) };
     signals.stand_aside();
     signals.release();
     let Ok((run, conclusion)) = ran else { bail!("the run crashed; what it had made was swept ({swept:?})") };
@@ -146,8 +147,12 @@ fn attempt_all(
         }
         say(format!("\n{}", closing_line(&run)));
     }
-    if let Err(left) = swept {
-        bail!("cluster {name}: {left}, or have `cargo xtask sweep --cluster {name}` do it", name = cli.cluster);
+    match swept {
+        Ok(Swept { warning: Some(held), .. }) => note(format!("warning: cluster {}: {held}", cli.cluster)),
+        Ok(_) => {}
+        Err(left) => {
+            bail!("cluster {name}: {left}, or have `cargo xtask sweep --cluster {name}` do it", name = cli.cluster)
+        }
     }
     if conclusion.num_passed + conclusion.num_failed + conclusion.num_ignored == 0 {
         bail!("no scenario ran");

@@ -36,12 +36,14 @@ impl Watch {
             };
             // A throw-away cluster takes everything with it.
             let ended = match (range, env) {
-                (Some(range), _) => Range::remove(&range).await.map_err(|error| format!("{error:#}")),
-                (None, Some(env)) => env.sandbox.sweep().await,
-                (None, None) => Ok(()),
+                (Some(range), _) => Range::remove(&range).await.map(|()| None).map_err(|error| format!("{error:#}")),
+                (None, Some(env)) => env.sandbox.sweep().await.map(|swept| swept.warning),
+                (None, None) => Ok(None),
             };
-            if let Err(left) = ended {
-                note(format!("error: {left}"));
+            match ended {
+                Ok(None) => {}
+                Ok(Some(held)) => note(format!("warning: {held}")),
+                Err(left) => note(format!("error: {left}")),
             }
             // The run's own threads are in the middle of something that is gone: no destructor of theirs is worth waiting for.
             std::process::exit(code);

@@ -2,16 +2,16 @@
 
 use anyhow::{Context, Error, Result};
 use harness::cluster::connect::{Target, connect};
-use harness::sandbox::sweep_all;
+use harness::sandbox::{Swept, sweep_all};
 use harness::settings;
 
 use crate::range::Range;
 
-/// Sweeps `cluster`, named as the suite's `--cluster` names it, and says how many runs had left something.
+/// Sweeps `cluster`, named as the suite's `--cluster` names it, and says what there was.
 ///
 /// # Errors
 /// When there is no such cluster, it does not answer, or it keeps what should go.
-pub async fn sweep(cluster: &str) -> Result<usize> {
+pub async fn sweep(cluster: &str) -> Result<Swept> {
     let connection = connect(&target(cluster).await?).await?;
     let swept = sweep_all(&connection.client).await.map_err(Error::msg);
     swept.with_context(|| format!("cluster {cluster} is not swept"))

@@ -5,6 +5,7 @@ mod live;
 mod proxy;
 mod suite;
 
+use std::collections::BTreeSet;
 use std::hash::BuildHasher;
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -286,5 +287,78 @@ fn a_reader_that_goes_away_changes_nothing() {
     let started = suite.start_unread(&arguments);
     assert_eq!(started.end(A_RUN).code, Some(0));
     assert!(record(&suite).totals().passed > 0);
+    assert_eq!(everything(), before);
+}
+
+/// An APIService that points to a Service that is not there, until it is dropped.
+struct Down;
+
+impl Down {
+    const NAME: &str = "v1.nowhere.example";
+
+    fn apply() -> Self {
+        let manifest = format!(
+            r#"{{"apiVersion":"apiregistration.k8s.io/v1","kind":"APIService","metadata":{{"name":"{}"}},"spec":{{"group":"nowhere.example",
+            "version":"v1","groupPriorityMinimum":100,"versionPriority":100,"insecureSkipTLSVerify":true,"service":{{"namespace":"default",
+            "name":"nowhere"}}}}}}"#,
+            Self::NAME
+        );
+        live::kubectl_with(&["create", "--filename=-"], &manifest);
+        Self
+    }
+}
+
+impl Drop for Down {
+    fn drop(&mut self) {
+        kubectl(&["delete", "apiservice", Self::NAME]);
+    }
+}
+
+/// What there is of `kinds`, where the cluster cannot say which kinds there are.
+fn objects(kinds: &str) -> BTreeSet<String> {
+    let columns = "--output=custom-columns=:kind,:metadata.namespace,:metadata.name";
+    let objects = kubectl(&["get", kinds, "--all-namespaces", "--no-headers", columns]);
+    objects.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect()
+}
+
+fn namespaces_of_runs() -> Vec<String> {
+    let label = format!("--selector={}", harness::sandbox::RUN);
+    let names = kubectl(&["get", "namespaces", &label, "--output=jsonpath={.items[*].metadata.name}"]);
+    names.split_whitespace().map(str::to_owned).collect()
+}
+
+#[test]
+#[ignore = "needs a range; .ci/run sets OKE_CONFORMANCE_RANGE"]
+fn an_api_service_that_is_down_holds_namespaces_and_fails_no_run() {
+    let before = everything();
+    let kinds = kubectl(&["api-resources", "--verbs=list", "--output=name"]);
+    let kinds = kinds.lines().filter(|kind| !kind.starts_with("events")).collect::<Vec<_>>().join(",");
+    let objects_before = objects(&kinds);
+    let down = Down::apply();
+
+    let suite = suite();
+    let ended = start(&suite, &["network/policy-enforced"]).end(A_RUN);
+    assert_eq!(ended.code, Some(0), "{}{}", ended.stdout, ended.stderr);
+    assert!(record(&suite).totals().passed > 0, "{}", ended.stdout);
+    let held = namespaces_of_runs();
+    assert!(!held.is_empty(), "no namespace is held: {}", ended.stderr);
+    let warning = ended.stderr.trim();
+    assert!(warning.starts_with("warning: ") && !warning.contains('\n'), "{warning}");
+    let named = ["NamespaceDeletionDiscoveryFailure", "nowhere.example/v1"].map(str::to_owned);
+    assert!(held.iter().chain(&named).all(|word| warning.contains(word)), "{held:?}: {warning}");
+
+    // Nothing else is left, in the namespaces or anywhere, and what is left is nobody's to wait for.
+    let left: BTreeSet<String> = &objects(&kinds) - &objects_before;
+    let expected = held.iter().map(|name| format!("Namespace <none> {name}"));
+    assert_eq!(left, expected.chain([format!("APIService <none> {}", Down::NAME)]).collect());
+    assert!(sweep().starts_with("no run has left anything"));
+
+    drop(down);
+    // The namespace controller tries again every minute, at the latest.
+    let until = Instant::now() + Duration::from_secs(90);
+    while !namespaces_of_runs().is_empty() {
+        assert!(Instant::now() < until, "{:?} are still there", namespaces_of_runs());
+        std::thread::sleep(Duration::from_millis(500));
+    }
     assert_eq!(everything(), before);
 }

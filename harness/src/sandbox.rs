@@ -25,7 +25,7 @@ use tokio::sync::OnceCell;
 use crate::standard::ENFORCED;
 use crate::told::told;
 
-pub use sweep::{sweep_all, sweep_expired};
+pub use sweep::{Swept, sweep_all, sweep_expired};
 
 /// The label that every object of a run carries; its value is the run's id.
 pub const RUN: &str = "oke-conformance/run";
@@ -210,15 +210,16 @@ impl Sandbox {
         let _ = self.refusal.set(why);
     }
 
-    /// Takes away everything the run has made and waits until it is gone. Nothing can be made afterwards.
+    /// Takes away everything the run has made and waits until it is gone, or nothing but namespaces that others hold. Nothing can be made
+    /// afterwards.
     ///
     /// # Errors
     /// Names what is left, and how to take it away by hand.
-    pub async fn sweep(&self) -> Result<(), String> {
+    pub async fn sweep(&self) -> Result<Swept, String> {
         self.closed.store(true, Ordering::SeqCst);
         // Whoever made nothing need not have the right to look for it.
         if !self.begun.load(Ordering::SeqCst) {
-            return Ok(());
+            return Ok(Swept::default());
         }
         let made = sweep::Made {
             controllers: self.controllers.load(Ordering::SeqCst),

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use clap::Args;
+use harness::sandbox::Swept;
 
 #[derive(Args)]
 pub(crate) struct Arguments {
@@ -11,10 +12,15 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) async fn run(Arguments { cluster }: Arguments) -> Result<()> {
-    match ci::sweep::sweep(&cluster).await? {
-        0 => println!("no run has left anything in cluster {cluster}"),
-        1 => println!("what a run had left in cluster {cluster} is gone"),
-        runs => println!("what {runs} runs had left in cluster {cluster} is gone"),
+    let Swept { runs, warning } = ci::sweep::sweep(&cluster).await?;
+    match (runs, &warning) {
+        (0, None) => println!("no run has left anything in cluster {cluster}"),
+        (0, Some(_)) => println!("no run has left anything in cluster {cluster} that could be taken away"),
+        (1, _) => println!("what a run had left in cluster {cluster} is gone"),
+        (runs, _) => println!("what {runs} runs had left in cluster {cluster} is gone"),
+    }
+    if let Some(held) = warning {
+        eprintln!("warning: {held}");
     }
     Ok(())
 }
