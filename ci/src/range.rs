@@ -290,7 +290,15 @@ impl Range {
     /// # Errors
     /// When the cluster refuses, or the effect does not show in time.
     pub async fn sabotage(&self, sabotage: &Sabotage) -> Result<()> {
-        sabotage.commit(&self.kubectl(), &self.names).await
+        self.sabotage_with(&[sabotage]).await
+    }
+
+    /// Takes several protections away, at once.
+    ///
+    /// # Errors
+    /// As for [`Range::sabotage`]; some may be gone then.
+    pub async fn sabotage_with(&self, sabotages: &[&Sabotage]) -> Result<()> {
+        sabotage::commit(sabotages, &self.kubectl(), &self.names).await
     }
 
     /// Gives the protection back.
@@ -298,7 +306,15 @@ impl Range {
     /// # Errors
     /// When the cluster refuses.
     pub async fn restore(&self, sabotage: &Sabotage) -> Result<()> {
-        sabotage.undo(&self.kubectl(), &self.names).await
+        self.restore_from(&[sabotage]).await
+    }
+
+    /// Gives several protections back, at once.
+    ///
+    /// # Errors
+    /// When the cluster refuses.
+    pub async fn restore_from(&self, sabotages: &[&Sabotage]) -> Result<()> {
+        sabotage::undo(sabotages, &self.kubectl(), &self.names).await
     }
 
     /// Makes an engine, and only it, the one that keeps the Pod Security Standards.

@@ -1,5 +1,6 @@
 //! The program behind `cargo test -- --cluster NAME`, for whoever starts it without cargo: a pid of its own, an environment of choice.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::sync::LazyLock;
@@ -30,14 +31,23 @@ pub fn built() -> Result<PathBuf> {
 
 /// Scenarios that start crowds of pods of their own, half a minute each: asked by every plain run, and in a proof only
 /// where they must answer.
-pub static CROWDED: LazyLock<Vec<String>> = LazyLock::new(|| {
+pub static CROWDED: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
     let crowded = scenarios::all().into_iter().filter(|entry| entry.scenario.pods > 0);
     crowded.map(|entry| entry.id).collect()
 });
 
-/// The options that leave those out for which `asked` does not hold.
+/// The options that leave those of them out for which `asked` does not hold.
 pub fn sparing(asked: impl Fn(&str) -> bool) -> Vec<&'static str> {
     CROWDED.iter().filter(|id| !asked(id)).flat_map(|id| ["--skip", id]).collect()
+}
+
+static ALL: LazyLock<Vec<String>> = LazyLock::new(|| scenarios::all().into_iter().map(|entry| entry.id).collect());
+
+/// The options that leave all out for which `asked` does not hold.
+pub fn asking(asked: impl Fn(&str) -> bool) -> Vec<&'static str> {
+    // Some ids are the beginning of others.
+    let spared = ALL.iter().filter(|id| !asked(id)).flat_map(|id| ["--skip", id]);
+    std::iter::once("--exact").chain(spared).collect()
 }
 
 #[cfg(test)]
@@ -47,5 +57,10 @@ mod tests {
     #[test]
     fn what_starts_pods_of_its_own_is_spared() {
         assert_eq!(sparing(|id| id.starts_with("network/")), ["--skip", "metadata/startup-window"]);
+    }
+
+    #[test]
+    fn what_is_not_asked_for_is_skipped_by_its_whole_name() {
+        assert_eq!(asking(|id| *id != *"metadata/startup-window"), ["--exact", "--skip", "metadata/startup-window"]);
     }
 }

@@ -1,7 +1,10 @@
 //! `cargo xtask range ...`.
 
+use std::collections::BTreeSet;
+
 use anyhow::Result;
 use ci::faults::Fault;
+use ci::prove::{Company, Seed, Subject};
 use ci::range::{Engine, Families, Lifetime, Plan, Range, Sabotage};
 use clap::{Args, Subcommand};
 
@@ -49,10 +52,19 @@ pub(crate) enum Command {
     },
     /// List the sabotages: what each takes away, and which scenarios must fail then
     Sabotages,
-    /// Prove the suite: commit each sabotage, see exactly its scenarios fail, undo it and see them pass
+    /// Prove the suite: commit the sabotages, see exactly their scenarios fail, undo them and see those pass
     Prove {
         /// Some of `cargo xtask range sabotages`; all where none is named
         sabotages: Vec<String>,
+        /// Only what the changes since then, committed or not, can touch: some minutes instead of many
+        #[arg(long, value_name = "REV", conflicts_with = "sabotages")]
+        since: Option<String>,
+        /// Draw the groups of an earlier proof again; another seed each time where none is given
+        #[arg(long)]
+        seed: Option<Seed>,
+        /// One sabotage after the other, instead of together those that do not get in each other's way
+        #[arg(long, conflicts_with = "seed")]
+        alone: bool,
         #[command(flatten)]
         range: On,
     },
@@ -146,12 +158,22 @@ pub(crate) async fn run(command: Command) -> Result<()> {
             }
             Ok(())
         }
-        Command::Prove { sabotages, range } => {
-            let sabotages = match sabotages.as_slice() {
-                [] => Sabotage::all()?,
-                named => named.iter().map(|name| Sabotage::named(name)).collect::<Result<_>>()?,
+        Command::Prove { sabotages, since, seed, alone, range } => {
+            let tell = |line: &str| println!("{line}");
+            let subject = match (since, sabotages.as_slice()) {
+                (Some(revision), _) => match ci::prove::since(&revision, &tell)? {
+                    Some(subject) => subject,
+                    None => return Ok(()),
+                },
+                (None, []) => Subject::everything()?,
+                (None, named) => {
+                    let named: BTreeSet<&String> = named.iter().collect();
+                    let sabotages = named.iter().map(|name| Sabotage::named(name)).collect::<Result<_>>()?;
+                    Subject { sabotages, scenarios: None }
+                }
             };
-            ci::prove::prove(&Range::attach(&range.name).await?, &sabotages, &|line| println!("{line}")).await
+            let company = if alone { Company::Alone } else { Company::Drawn(seed.unwrap_or_default()) };
+            ci::prove::prove(&Range::attach(&range.name).await?, &subject, company, &tell).await
         }
         Command::Engine { engine, range } => {
             let progress = console::progress();

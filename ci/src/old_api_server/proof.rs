@@ -9,9 +9,9 @@ use anyhow::{Context, Result, ensure};
 use harness::record::{Outcome, Run};
 
 use super::{OldApiServer, data_dir};
-use crate::prove::{failures, judge};
+use crate::prove::{Expected, failures, judge, sentence};
 use crate::range::Progress;
-use crate::range::sabotage::{Sabotage, all_in};
+use crate::range::sabotage::{all_in, commit, undo};
 
 /// The scenarios that are about it.
 const ABOUT: &str = "pod_security/psp-";
@@ -52,10 +52,10 @@ async fn on(server: &OldApiServer, program: &Path, tell: &dyn Fn(&str)) -> Resul
     let (kubectl, names) = (server.kubectl(), &server.names);
     for sabotage in all_in(&data_dir().join("sabotage"))? {
         let start = Instant::now();
-        sabotage.commit(&kubectl, names).await?;
+        commit(&[&sabotage], &kubectl, names).await?;
         let run = server.run(program, &[ABOUT]).await;
-        sabotage.undo(&kubectl, names).await?;
-        seen(&sabotage.name, &sabotage, &run?)?;
+        undo(&[&sabotage], &kubectl, names).await?;
+        seen(Expected::of(&sabotage), &run?)?;
         tell(&format!(
             "{:<24} {} ({:.1} s)",
             sabotage.name,
@@ -67,7 +67,8 @@ async fn on(server: &OldApiServer, program: &Path, tell: &dyn Fn(&str)) -> Resul
     server.plug_in(false).await?;
     let run = server.run(program, &[]).await?;
     let flips = WITHOUT_PLUG_IN.map(str::to_owned).into();
-    judge(&flips, &[], &failures(&about(&run))).map_err(|why| anyhow::anyhow!("without the plug-in: {why}"))?;
+    let without = Expected { name: "without the plug-in", flips: &flips, shows: &[] };
+    seen(without, &about(&run))?;
     nobody_is_credited(&run)?;
     tell(&format!("{:<24} {} ({:.1} s)", "without the plug-in", told_flips(&flips), start.elapsed().as_secs_f64()));
     server.plug_in(true).await?;
@@ -76,8 +77,10 @@ async fn on(server: &OldApiServer, program: &Path, tell: &dyn Fn(&str)) -> Resul
     Ok(())
 }
 
-fn seen(name: &str, sabotage: &Sabotage, run: &Run) -> Result<()> {
-    judge(&sabotage.flips, &sabotage.shows, &failures(run)).map_err(|why| anyhow::anyhow!("{name}: {why}"))
+fn seen(expected: Expected, run: &Run) -> Result<()> {
+    let complaints = judge(&[expected], &failures(run));
+    ensure!(complaints.is_empty(), "{}: {}", expected.name, sentence(&complaints));
+    Ok(())
 }
 
 fn all_denied(run: &Run) -> Result<()> {

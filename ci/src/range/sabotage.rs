@@ -6,8 +6,11 @@
 //! (undo also where commit failed half-way: it must do no harm twice), and `signals`: what the metadata service gets, first at
 //! commit, then at undo, a line each. Where it is not enough that a scenario fails, `shows` has what
 //! its evidence must say, a line each. Where controls go with the protection, `blind` says whose: others may be inconclusive then.
+//! `masks` has the ids of scenarios, besides those of `flips`, whose answer it decides whatever another sabotage does to them.
 
-use std::collections::BTreeSet;
+mod touches;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -37,6 +40,8 @@ pub struct Sabotage {
     pub shows: Vec<String>,
     /// What cannot be told then: scenarios that need not fail may be inconclusive.
     pub blind: Option<String>,
+    /// The ids of scenarios whose answer it decides whatever another sabotage does to them, besides those that must fail.
+    pub masks: BTreeSet<String>,
     apply: Option<String>,
     delete: Vec<Deletion>,
     scripts: Option<Scripts>,
@@ -85,77 +90,131 @@ impl Sabotage {
             .with_context(|| format!("there is no sabotage `{name}`; there are: {}", names.join(", ")))
     }
 
-    /// Takes the protection away.
-    pub(crate) async fn commit(&self, kubectl: &Kubectl, names: &Names) -> Result<()> {
-        let context = || format!("sabotage `{}` cannot be committed", self.name);
-        for deletion in &self.delete {
-            delete(kubectl, &deletion.object, deletion.namespace.as_deref()).await.with_context(context)?;
-        }
-        if let Some(text) = &self.apply {
-            let manifests = self.fill(kubectl, names, text).await?;
-            let made = kubectl.apply(&manifests).await.with_context(context)?;
-            kubectl.wait_for(&made, READY_SECONDS).await.with_context(context)?;
-        }
-        if let Some(scripts) = &self.scripts {
-            on_workers(names, &scripts.commit).await.with_context(context)?;
-        }
-        if let Some(signals) = &self.signals {
-            signal_metadata(names, &signals.commit).with_context(context)?;
-        }
-        self.taken_up().await;
-        Ok(())
-    }
-
-    /// Gives the protection back: the hardening again, and away with what only the sabotage made.
-    pub(crate) async fn undo(&self, kubectl: &Kubectl, names: &Names) -> Result<()> {
-        let context = || format!("sabotage `{}` cannot be undone", self.name);
-        if let Some(scripts) = &self.scripts {
-            on_workers(names, &scripts.undo).await.with_context(context)?;
-        }
-        if let Some(signals) = &self.signals {
-            signal_metadata(names, &signals.undo).with_context(context)?;
-        }
-        let hardened = hardening::apply(kubectl, names, &self.hardened).await.with_context(context)?;
-        self.taken_up().await;
-        let Some(text) = &self.apply else {
-            return Ok(());
-        };
-        let manifests = self.fill(kubectl, names, text).await?;
-        for object in kubectl.read(&manifests).await.with_context(context)? {
-            // What the hardening has too was only altered, and is itself again by now.
-            if !hardened.contains(&object) {
-                delete(kubectl, &object.to_string(), object.namespace.as_deref()).await.with_context(context)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// Waits until the API server judges by what has changed: admission policies it takes up once a second only (apiserver,
-    /// admission/plugin/policy/generic), and nothing that could be watched tells when.
-    async fn taken_up(&self) {
+    /// Whether admission policies are among what it changes.
+    fn is_about_policies(&self) -> bool {
         let deleted = self.delete.iter().map(|deletion| deletion.object.as_str());
-        if deleted.chain(self.apply.as_deref()).any(|text| text.to_lowercase().contains("validatingadmissionpolicy")) {
-            tokio::time::sleep(POLICIES_TAKEN_UP_AFTER).await;
+        deleted.chain(self.apply.as_deref()).any(|text| text.to_lowercase().contains("validatingadmissionpolicy"))
+    }
+}
+
+/// Takes the protections of all of `sabotages` away, at once.
+///
+/// # Errors
+/// Names those that could not be committed. Some of it may have been done all the same.
+pub(crate) async fn commit(sabotages: &[&Sabotage], kubectl: &Kubectl, names: &Names) -> Result<()> {
+    let scripts = scripts(sabotages, |scripts| &scripts.commit);
+    let (altered, ran) = tokio::join!(alter(sabotages, kubectl, names), on_workers(names, &scripts));
+    let done = altered.and(ran).and_then(|()| signal_metadata(sabotages, names, |signals| &signals.commit));
+    done.with_context(|| format!("{} cannot be committed", told(sabotages)))?;
+    taken_up(sabotages).await;
+    Ok(())
+}
+
+/// Gives the protections back: the hardening again, once for all of them, and away with what only the sabotages made.
+///
+/// # Errors
+/// Names those that could not be undone. All that could be is.
+pub(crate) async fn undo(sabotages: &[&Sabotage], kubectl: &Kubectl, names: &Names) -> Result<()> {
+    // What came last goes first, as with any stack.
+    let mut scripts = scripts(sabotages, |scripts| &scripts.undo);
+    scripts.reverse();
+    let (ran, restored) = tokio::join!(on_workers(names, &scripts), restore(sabotages, kubectl, names));
+    let signalled = signal_metadata(sabotages, names, |signals| &signals.undo);
+    ran.and(restored).and(signalled).with_context(|| format!("{} cannot be undone", told(sabotages)))
+}
+
+fn told(sabotages: &[&Sabotage]) -> String {
+    let names: Vec<String> = sabotages.iter().map(|sabotage| format!("`{}`", sabotage.name)).collect();
+    format!("sabotage {}", names.join(", "))
+}
+
+async fn alter(sabotages: &[&Sabotage], kubectl: &Kubectl, names: &Names) -> Result<()> {
+    for deletion in sabotages.iter().flat_map(|sabotage| &sabotage.delete) {
+        delete(kubectl, &[deletion.object.clone()], deletion.namespace.as_deref()).await?;
+    }
+    let manifests = manifests(sabotages, kubectl, names).await?;
+    if !manifests.is_empty() {
+        let made = kubectl.apply(&manifests).await?;
+        kubectl.wait_for(&made, READY_SECONDS).await?;
+    }
+    Ok(())
+}
+
+async fn restore(sabotages: &[&Sabotage], kubectl: &Kubectl, names: &Names) -> Result<()> {
+    let mut hardened = Vec::new();
+    for dir in sabotages.iter().map(|sabotage| &sabotage.hardened).collect::<BTreeSet<_>>() {
+        hardened.extend(hardening::apply(kubectl, names, dir).await?);
+    }
+    taken_up(sabotages).await;
+    let manifests = manifests(sabotages, kubectl, names).await?;
+    if manifests.is_empty() {
+        return Ok(());
+    }
+    let mut made: BTreeMap<Option<String>, Vec<String>> = BTreeMap::new();
+    for object in kubectl.read(&manifests).await? {
+        // What the hardening has too was only altered, and is itself again by now.
+        if !hardened.contains(&object) {
+            made.entry(object.namespace.clone()).or_default().push(object.to_string());
         }
     }
+    for (namespace, objects) in &made {
+        delete(kubectl, objects, namespace.as_deref()).await?;
+    }
+    Ok(())
+}
 
-    async fn fill(&self, kubectl: &Kubectl, names: &Names, text: &str) -> Result<String> {
-        fill(kubectl, names, &format!("apply.yaml of sabotage `{}`", self.name), text).await
+/// Waits until the API server judges by what has changed: admission policies it takes up once a second only (apiserver,
+/// admission/plugin/policy/generic), and nothing that could be watched tells when.
+async fn taken_up(sabotages: &[&Sabotage]) {
+    if sabotages.iter().any(|sabotage| sabotage.is_about_policies()) {
+        tokio::time::sleep(POLICIES_TAKEN_UP_AFTER).await;
     }
 }
 
-async fn on_workers(names: &Names, script: &str) -> Result<()> {
-    let [first, second] = names.workers();
-    let on = |worker: String| async move { exec(&worker, &["sh", "-e"], script.as_bytes(), SCRIPT_LIMIT).await };
-    tokio::try_join!(on(first), on(second)).map(drop)
+/// What they apply, filled, as one text.
+async fn manifests(sabotages: &[&Sabotage], kubectl: &Kubectl, names: &Names) -> Result<String> {
+    let mut filled = Vec::new();
+    for sabotage in sabotages {
+        if let Some(text) = &sabotage.apply {
+            filled.push(fill(kubectl, names, &format!("apply.yaml of sabotage `{}`", sabotage.name), text).await?);
+        }
+    }
+    Ok(filled.join("\n---\n"))
 }
 
-fn signal_metadata(names: &Names, signal: &str) -> Result<()> {
-    docker(&["kill", "--signal", signal, &names.metadata()]).map(drop)
+fn scripts<'a>(sabotages: &[&'a Sabotage], which: fn(&'a Scripts) -> &'a String) -> Vec<(&'a str, &'a str)> {
+    let scripts = sabotages.iter().filter_map(|sabotage| {
+        let script = which(sabotage.scripts.as_ref()?);
+        Some((sabotage.name.as_str(), script.as_str()))
+    });
+    scripts.collect()
 }
 
-async fn delete(kubectl: &Kubectl, object: &str, namespace: Option<&str>) -> Result<()> {
-    let mut args = vec!["delete", "--ignore-not-found", "--wait", "--timeout=60s", object];
+/// On both workers at once; on each of them one after the other, for they may want the same locks. One that fails stops none.
+async fn on_workers(names: &Names, scripts: &[(&str, &str)]) -> Result<()> {
+    let on = |worker: String| async move {
+        let mut done = Ok(());
+        for (name, script) in scripts {
+            let ran = exec(&worker, &["sh", "-e"], script.as_bytes(), SCRIPT_LIMIT).await;
+            done = done.and(ran.map(drop).with_context(|| format!("the script of `{name}` failed")));
+        }
+        done
+    };
+    let [first, second] = names.workers().map(on);
+    let (first, second) = tokio::join!(first, second);
+    first.and(second)
+}
+
+fn signal_metadata(sabotages: &[&Sabotage], names: &Names, which: fn(&Signals) -> &String) -> Result<()> {
+    for signals in sabotages.iter().filter_map(|sabotage| sabotage.signals.as_ref()) {
+        docker(&["kill", "--signal", which(signals), &names.metadata()])?;
+    }
+    Ok(())
+}
+
+async fn delete(kubectl: &Kubectl, objects: &[String], namespace: Option<&str>) -> Result<()> {
+    let mut args = vec!["delete", "--ignore-not-found", "--wait", "--timeout=60s"];
+    args.extend(objects.iter().map(String::as_str));
     if let Some(namespace) = namespace {
         args.extend(["-n", namespace]);
     }
@@ -200,6 +259,7 @@ fn read(dir: &Path) -> Result<Sabotage> {
         flips: lines(text("flips")).collect(),
         shows: lines(text("shows")).collect(),
         blind: text("blind"),
+        masks: lines(text("masks")).collect(),
         apply: text("apply.yaml"),
         delete: deletions(&dir.join("delete.txt"), &text("delete.txt").unwrap_or_default())?,
         scripts,
