@@ -75,8 +75,10 @@ where
 {
     fn unexplained(&self, findings: &[Finding]) -> Option<(Group, String)> {
         let complaints = self.answers.iter().flat_map(|(group, found)| found.keys().map(move |about| (group, about)));
-        let mut open = complaints.filter(|(group, about)| !findings.iter().any(|found| found.explains(group, about)));
-        open.next().map(|(group, about)| (group.clone(), about.clone()))
+        let open = complaints.filter(|(group, about)| !findings.iter().any(|found| found.explains(group, about)));
+        // What explains it of a small group explains it of a larger one.
+        let least = open.min_by_key(|(group, _)| group.len());
+        least.map(|(group, about)| (group.clone(), about.clone()))
     }
 
     async fn seek(&mut self, group: &Group, about: &str) -> Result<Finding> {
@@ -233,11 +235,11 @@ mod tests {
     #[case::one_does_too_much(&[World::TooWide("f")], &["f is wrong about Z"], 6)]
     #[case::two_are_wrong(&[World::Idle("c"), World::TooWide("f")], &["c is wrong about C", "f is wrong about Z"], 7)]
     #[case::one_hides_another(&[World::Hides("g", "b")], &["b g are not to be together for B"], 8)]
-    #[case::two_hide_each_other(&[World::Hides("g", "b"), World::Hides("b", "g")], &["b g are not to be together for B", "b g are not to be together for G"], 8)]
+    #[case::two_hide_each_other(&[World::Hides("g", "b"), World::Hides("b", "g")], &["b g are not to be together for B", "b g are not to be together for G"], 9)]
     #[case::two_break_something(&[World::Fail("a h")], &["a h are not to be together for Z"], 13)]
     #[case::three_break_something(&[World::Fail("a d h")], &["a d h are not to be together for Z"], 17)]
     // That is not what is looked for; it comes to light because a half without b is asked.
-    #[case::what_its_company_had_hidden(&[World::StandsIn("h", "b"), World::TooWide("g")], &["g is wrong about Z", "h is wrong about H"], 6)]
+    #[case::what_its_company_had_hidden(&[World::StandsIn("h", "b"), World::TooWide("g")], &["g is wrong about Z", "h is wrong about H"], 7)]
     #[tokio::test]
     async fn whose_doing_it_is(#[case] worlds: &[World], #[case] expected: &[&str], #[case] at_most: usize) {
         let (findings, asked) = found(worlds, "a b c d e f g h").await;
