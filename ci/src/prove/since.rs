@@ -30,7 +30,7 @@ pub fn since(revision: &str, tell: &dyn Fn(&str)) -> Result<Option<Subject>> {
         return Ok(None);
     }
     let subject = touched.subject(&catalogue);
-    let asked = subject.scenarios.as_ref().map_or("the whole suite".to_owned(), |ids| super::listed(ids));
+    let asked = subject.scenarios.as_ref().map_or("the whole suite".to_owned(), super::listed);
     tell(&format!("asked: {asked}"));
     Ok(Some(subject))
 }
@@ -169,9 +169,9 @@ impl Touched {
                 self.users(file, catalogue.of_chapter(name.trim_end_matches(".rs")));
             }
             ["ci", "range", "sabotage", name, _] => {
-                if catalogue.sabotages.iter().any(|sabotage| sabotage.name == *name) {
-                    self.sabotages.insert((*name).to_owned());
-                }
+                // One that is gone takes nothing away any more.
+                let there = catalogue.sabotages.iter().filter(|sabotage| sabotage.name == *name);
+                self.sabotages.extend(there.map(|sabotage| sabotage.name.clone()));
             }
             ["ci", "before-1.25", ..] | ["ci", "src", "old_api_server", ..] | ["ci", "src", "old_api_server.rs"] => {
                 self.told.push(format!("{file}: `cargo xtask before-1.25` proves it"));

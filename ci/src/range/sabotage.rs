@@ -130,7 +130,7 @@ fn told(sabotages: &[&Sabotage]) -> String {
 
 async fn alter(sabotages: &[&Sabotage], kubectl: &Kubectl, names: &Names) -> Result<()> {
     for deletion in sabotages.iter().flat_map(|sabotage| &sabotage.delete) {
-        delete(kubectl, &[deletion.object.clone()], deletion.namespace.as_deref()).await?;
+        delete(kubectl, std::slice::from_ref(&deletion.object), deletion.namespace.as_deref()).await?;
     }
     let manifests = manifests(sabotages, kubectl, names).await?;
     if !manifests.is_empty() {
