@@ -129,13 +129,14 @@ fn told(sabotages: &[&Sabotage]) -> String {
 }
 
 async fn alter(sabotages: &[&Sabotage], kubectl: &Kubectl, names: &Names) -> Result<()> {
-    for deletion in sabotages.iter().flat_map(|sabotage| &sabotage.delete) {
-        delete(kubectl, std::slice::from_ref(&deletion.object), deletion.namespace.as_deref()).await?;
-    }
     let manifests = manifests(sabotages, kubectl, names).await?;
     if !manifests.is_empty() {
         let made = kubectl.apply(&manifests).await?;
         kubectl.wait_for(&made, READY_SECONDS).await?;
+    }
+    // The last: where all are committed, what one of them alters another takes away.
+    for deletion in sabotages.iter().flat_map(|sabotage| &sabotage.delete) {
+        delete(kubectl, std::slice::from_ref(&deletion.object), deletion.namespace.as_deref()).await?;
     }
     Ok(())
 }
