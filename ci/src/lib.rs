@@ -14,6 +14,7 @@ pub mod prove;
 pub mod prove_engines;
 pub mod range;
 pub mod readme;
+pub mod representatives;
 pub mod suite_program;
 pub mod sweep;
 pub mod tool;

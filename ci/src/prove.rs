@@ -12,7 +12,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 
-pub use groups::Seed;
+pub use groups::{Seed, draw};
 pub use since::since;
 
 pub(crate) use failures::failures;

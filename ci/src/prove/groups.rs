@@ -1,6 +1,7 @@
 //! Which sabotages are committed together: as few groups as may be, of such as do not get in each other's way, drawn from a seed.
 
 use std::fmt;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::str::FromStr;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -16,6 +17,16 @@ impl Seed {
     pub fn new() -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self(Lots(now.as_nanos() as u64).next() % 1_000_000)
+    }
+}
+
+impl Seed {
+    /// Where `what` stands among others of its kind: whoever is the first of them is drawn.
+    pub fn rank(self, what: impl Hash) -> u64 {
+        // Without keys of its own: the same on every machine.
+        let mut hasher = DefaultHasher::new();
+        (self.0, what).hash(&mut hasher);
+        hasher.finish()
     }
 }
 
@@ -57,7 +68,7 @@ impl Lots {
 }
 
 /// The numbers up to `count` in groups in which no two are `apart`, each exactly once.
-pub(super) fn draw(count: usize, apart: impl Fn(usize, usize) -> bool, Seed(seed): Seed) -> Vec<Vec<usize>> {
+pub fn draw(count: usize, apart: impl Fn(usize, usize) -> bool, Seed(seed): Seed) -> Vec<Vec<usize>> {
     let mut lots = Lots(seed);
     let draws = (0..DRAWS).map(|_| draw_once(count, &apart, &mut lots));
     draws.min_by_key(Vec::len).unwrap_or_default()
