@@ -6,9 +6,12 @@ mod proxy;
 mod suite;
 
 use std::collections::BTreeSet;
-use std::hash::BuildHasher;
 use std::process::Command;
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
+
+use ci::representatives::drawn;
+use ci::suite_program::{CROWDED, asking, sparing};
 
 use harness::record::{Outcome, Run};
 use harness::scenario::Impact;
@@ -27,10 +30,30 @@ fn suite() -> Suite {
     Suite::new().kubeconfig(&live::kubeconfig())
 }
 
+/// Starts the suite with `more` on its command line.
 fn start(suite: &Suite, more: &[&str]) -> Started {
-    // What most of the time goes to, and makes nothing of another kind; a plan costs nothing.
-    let sparing = if more.contains(&"--plan") { Vec::new() } else { ci::suite_program::sparing(|_| false) };
-    suite.start(&[&["--report-dir", "reports", "--cluster", &live::context()], more, &sparing].concat())
+    suite.start(&[&["--report-dir", "reports", "--cluster", &live::context()], more].concat())
+}
+
+/// What draws the scenarios of [`FEW`].
+static SEED: LazyLock<u32> = LazyLock::new(|| {
+    let given = std::env::var("OKE_CONFORMANCE_SEED").ok().map(|seed| seed.parse().unwrap());
+    let seed = given.unwrap_or_else(ci::draw::seed);
+    eprintln!("OKE_CONFORMANCE_SEED={seed} draws the same scenarios");
+    seed
+});
+
+/// One scenario of each kind, dry runs and probes: what happens to a run as such happens to these. Without crowds, which make nothing of
+/// another kind.
+static FEW: LazyLock<BTreeSet<String>> = LazyLock::new(|| {
+    let drawn = drawn(&scenarios::all(), *SEED).into_iter();
+    drawn.filter(|id| !CROWDED.contains(id)).collect()
+});
+
+/// A run of these, however far they go.
+fn start_few(suite: &Suite, more: &[&str]) -> Started {
+    let few = asking(|id| FEW.contains(id));
+    start(suite, &[&["--suite", "oke"], more, few.as_slice()].concat())
 }
 
 /// Waits until the run has made probes: it is half-way then.
@@ -65,12 +88,23 @@ fn sweep() -> String {
 
 #[test]
 #[ignore = "needs a range; .ci/run sets OKE_CONFORMANCE_RANGE"]
-fn a_run_leaves_nothing() {
+fn a_run_leaves_nothing_and_does_no_more_than_its_plan_says() {
     let before = everything();
     let suite = suite();
-    let ended = start(&suite, &[]).end(A_RUN);
+    let all = [&["--suite", "oke"], sparing(|_| false).as_slice()].concat();
+    let plan = start(&suite, &[&["--plan"], all.as_slice()].concat()).end(A_RUN).stdout;
+    let number = |before: &str| {
+        let (_, rest) = plan.split_once(before).unwrap_or_else(|| panic!("{plan}"));
+        rest.split(' ').next().unwrap().parse::<u64>().unwrap()
+    };
+    let (probes, requests) = (number("it would make up to "), number("it would send up to "));
+    let ended = start(&suite, &all).end(A_RUN);
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(0), ""), "{}", ended.stdout);
-    assert!(record(&suite).scenarios.iter().any(|record| matches!(record.outcome, Outcome::Denied { .. })));
+    let run = record(&suite);
+    assert!(run.scenarios.iter().any(|record| matches!(record.outcome, Outcome::Denied { .. })));
+    // A promise a reader can do something with: not more, and not many times as much either.
+    assert!(run.requests <= requests && requests <= 3 * run.requests, "{} of {requests} requests", run.requests);
+    assert_eq!(run.probes.len() as u64, probes);
     assert_eq!(everything(), before);
 }
 
@@ -121,7 +155,7 @@ fn a_credential_that_may_only_read() {
     let before = everything();
     let reader = Account::with("bad-input-reader", "get,list,watch");
     let suite = reader.suite();
-    let ended = start(&suite, &[]).end(A_RUN);
+    let ended = start(&suite, &sparing(|_| false)).end(A_RUN);
     drop(reader);
     assert_eq!(ended.code, Some(101), "{}{}", ended.stdout, ended.stderr);
     for record in record(&suite).scenarios {
@@ -159,24 +193,6 @@ fn a_plan_names_the_rights_that_are_missing_and_makes_nothing() {
 
 #[test]
 #[ignore = "needs a range; .ci/run sets OKE_CONFORMANCE_RANGE"]
-fn a_run_sends_no_more_requests_and_starts_no_more_probes_than_its_plan_says() {
-    let suite = suite();
-    let sparing = ci::suite_program::sparing(|_| false);
-    let plan = start(&suite, &[&["--suite", "oke", "--plan"], sparing.as_slice()].concat()).end(A_RUN).stdout;
-    let number = |before: &str| {
-        let (_, rest) = plan.split_once(before).unwrap_or_else(|| panic!("{plan}"));
-        rest.split(' ').next().unwrap().parse::<u64>().unwrap()
-    };
-    let (probes, requests) = (number("it would make up to "), number("it would send up to "));
-    start(&suite, &["--suite", "oke"]).end(A_RUN);
-    let run = record(&suite);
-    // A promise a reader can do something with: not more, and not many times as much either.
-    assert!(run.requests <= requests && requests <= 3 * run.requests, "{} of {requests} requests", run.requests);
-    assert_eq!(run.probes.len() as u64, probes);
-}
-
-#[test]
-#[ignore = "needs a range; .ci/run sets OKE_CONFORMANCE_RANGE"]
 fn a_credential_that_may_not_even_read() {
     let stranger = Account::with("bad-input-stranger", "watch");
     let ended = start(&stranger.suite(), &[]).end(A_RUN);
@@ -190,10 +206,12 @@ fn an_agent_image_that_no_node_has() {
     let before = everything();
     let suite = suite();
     let absent = format!("127.0.0.1:1/absent@sha256:{}", "0".repeat(64));
-    let ended = start(&suite, &["--agent-image", &absent]).end(Duration::from_secs(120));
+    let ids = ["metadata/endpoint-unreachable", "network/namespaces-isolated"];
+    let these = asking(|id| ids.contains(&id));
+    let ended = start(&suite, &[&["--agent-image", &absent], these.as_slice()].concat()).end(A_RUN);
     assert_eq!(ended.code, Some(101), "{}{}", ended.stdout, ended.stderr);
     let run = record(&suite);
-    for id in ["metadata/endpoint-unreachable", "network/namespaces-isolated"] {
+    for id in ids {
         let found = run.scenarios.iter().find(|record| record.id == id).unwrap();
         let Outcome::Inconclusive { why } = &found.outcome else { panic!("{id}: {:?}", found.outcome) };
         assert!(why.contains("ErrImagePull") || why.contains("ImagePullBackOff"), "{id}: {why}");
@@ -211,7 +229,7 @@ fn an_api_server_that_goes_half_way(#[case] go: fn(&Proxy)) {
     let proxy = Proxy::to(live::server());
     let suite = Suite::new().kubeconfig(&live::kubeconfig().replace(&live::server(), &proxy.address.to_string()));
     let began = Instant::now();
-    let started = start(&suite, &["--suite", "oke"]);
+    let started = start_few(&suite, &[]);
     half_way(&started);
     go(&proxy);
     let gone_ms = began.elapsed().as_millis() as u64;
@@ -220,9 +238,8 @@ fn an_api_server_that_goes_half_way(#[case] go: fn(&Proxy)) {
     assert!(ended.sentence().contains("cargo xtask sweep"), "{}", ended.stderr);
 
     let run = record(&suite);
-    let listed = suite.run(&["--list"]).stdout.lines().filter(|line| line.ends_with(": test")).count();
-    let spared = ci::suite_program::CROWDED.len();
-    assert_eq!(run.scenarios.len(), listed - spared, "a scenario is missing from the record");
+    let recorded: BTreeSet<String> = run.scenarios.iter().map(|record| record.id.clone()).collect();
+    assert_eq!(recorded, *FEW, "a scenario is missing from the record");
     assert!(run.totals().inconclusive > 0, "{}", ended.stdout);
     for record in &run.scenarios {
         let judged_in_time = record.started_ms + record.elapsed_ms <= gone_ms;
@@ -240,7 +257,7 @@ fn an_api_server_that_goes_half_way(#[case] go: fn(&Proxy)) {
 fn a_signal_half_way(#[case] name: &str, #[case] code: i32) {
     let before = everything();
     let suite = suite();
-    let started = start(&suite, &[]);
+    let started = start_few(&suite, &[]);
     half_way(&started);
     signal(name, started.pid());
     let Ended { code: ended, stderr, .. } = started.end(A_RUN);
@@ -249,31 +266,56 @@ fn a_signal_half_way(#[case] name: &str, #[case] code: i32) {
     assert_eq!(everything(), before);
 }
 
-/// Points of a run, in milliseconds from its start, that differ from one test run to the next.
-fn points(count: usize) -> Vec<u64> {
-    let whole_ms = 12_000;
-    let random = std::hash::RandomState::new();
-    (0..count).map(|number| random.hash_one(number) % whole_ms).collect()
+/// Points of a run that takes so long, one in each of as many parts of it, in an order that mixes early and late ones.
+fn points(count: u64, whole: Duration, seed: u32) -> Vec<Duration> {
+    let part_ms = whole.as_millis() as u64 / count;
+    let mut points: Vec<(u64, u64)> =
+        (0..count).map(|part| (part, part * part_ms + ci::draw::rank(seed, part) % part_ms)).collect();
+    points.sort_by_key(|(part, _)| ci::draw::rank(seed.wrapping_add(1), part));
+    points.into_iter().map(|(_, at_ms)| Duration::from_millis(at_ms)).collect()
 }
+
+#[test]
+fn points_are_all_over_a_run() {
+    for seed in 0..20 {
+        let mut points = points(12, Duration::from_secs(6), seed);
+        points.sort();
+        for (part, point) in (0..).zip(&points) {
+            assert_eq!(point.as_millis() / 500, part);
+        }
+    }
+}
+
+/// How many runs are killed, and how many of them side by side: what these leave together fits into the namespaces' quotas.
+const KILLED: (u64, usize) = (12, 4);
 
 #[test]
 #[ignore = "needs a range; .ci/run sets OKE_CONFORMANCE_RANGE"]
 fn what_killed_runs_leave_goes_with_one_sweep() {
     let before = everything();
+    let whole = start_few(&suite(), &[]).end(A_RUN).elapsed;
     let mut left_something = 0;
-    // Four at a time: their probes all fit into the namespaces' quotas.
-    for killed_after_ms in points(20).chunks(4) {
-        for after in killed_after_ms {
-            let suite = suite();
-            let started = start(&suite, &[]);
-            std::thread::sleep(Duration::from_millis(*after));
+    for killed_after in points(KILLED.0, whole, *SEED).chunks(KILLED.1) {
+        let runs: Vec<(Suite, Started, &Duration)> = killed_after
+            .iter()
+            .map(|after| {
+                let suite = suite();
+                let started = start_few(&suite, &[]);
+                (suite, started, after)
+            })
+            .collect();
+        let began = Instant::now();
+        let mut runs = runs;
+        runs.sort_by_key(|(_, _, after)| **after);
+        for (_, started, after) in runs {
+            std::thread::sleep(after.saturating_sub(began.elapsed()));
             signal("KILL", started.pid());
             started.end(A_RUN);
         }
         left_something += usize::from(sweep().starts_with("what "));
-        assert_eq!(everything(), before, "killed after {killed_after_ms:?} ms");
+        assert_eq!(everything(), before, "killed after {killed_after:?}");
     }
-    assert!(left_something > 2, "most runs were over before they were killed, or had not begun");
+    assert!(left_something > 1, "most runs were over before they were killed, or had not begun");
 }
 
 #[test]
@@ -282,11 +324,80 @@ fn a_reader_that_goes_away_changes_nothing() {
     let before = everything();
     let suite = suite();
     let context = live::context();
-    let sparing = ci::suite_program::sparing(|_| false);
-    let arguments = [&["--report-dir", "reports", "--cluster", &context], sparing.as_slice()].concat();
+    let few = asking(|id| FEW.contains(id));
+    let arguments = [&["--report-dir", "reports", "--suite", "oke", "--cluster", &context], few.as_slice()].concat();
     let started = suite.start_unread(&arguments);
     assert_eq!(started.end(A_RUN).code, Some(0));
     assert!(record(&suite).totals().passed > 0);
+    assert_eq!(everything(), before);
+}
+
+/// Somebody's pod that no probe may be beside, on any node: the scheduler leaves each of them Pending. It starts nothing itself.
+struct Unsociable;
+
+const UNSOCIABLE: &str = r#"{
+    "apiVersion": "v1", "kind": "Pod", "metadata": { "name": "bad-input-unsociable", "namespace": "kube-system" },
+    "spec": {
+        "nodeName": "[node]", "terminationGracePeriodSeconds": 0,
+        "containers": [{ "name": "none", "image": "none.invalid/none", "imagePullPolicy": "Never" }],
+        "affinity": { "podAntiAffinity": { "requiredDuringSchedulingIgnoredDuringExecution": [{
+            "labelSelector": { "matchExpressions": [{ "key": "oke-conformance/probe", "operator": "Exists" }] },
+            "namespaceSelector": {}, "topologyKey": "kubernetes.io/os"
+        }] } }
+    }
+}"#;
+
+impl Unsociable {
+    fn somewhere() -> Self {
+        let node = format!("{}-worker", live::name());
+        live::kubectl_with(&["create", "--filename=-"], &UNSOCIABLE.replace("[node]", &node));
+        Self
+    }
+}
+
+impl Drop for Unsociable {
+    fn drop(&mut self) {
+        kubectl(&["delete", "pod", "bad-input-unsociable", "--namespace=kube-system", "--ignore-not-found", "--wait"]);
+    }
+}
+
+/// Waits until the scheduler has said of `count` pods of any run that there is no place for them.
+fn pending(count: usize, started: &Started) {
+    let columns =
+        r#"--output=jsonpath={range .items[*]}{.status.conditions[?(@.type=="PodScheduled")].reason}{"\n"}{end}"#;
+    let arguments = ["get", "pods", "--all-namespaces", "--selector", "oke-conformance/probe", columns];
+    let began = Instant::now();
+    while kubectl(&arguments).lines().filter(|reason| *reason == "Unschedulable").count() < count {
+        assert!(began.elapsed() < A_RUN, "no probe is pending: {:?}", started.said("stderr"));
+    }
+}
+
+#[test]
+#[ignore = "needs a range; .ci/run sets OKE_CONFORMANCE_RANGE"]
+fn a_pod_that_stays_pending_and_a_signal_meanwhile() {
+    let before = everything();
+    let unsociable = Unsociable::somewhere();
+    let beside = everything();
+    let dry_and_probe = asking(|id| ["metadata/endpoint-unreachable", "pod_security/privileged"].contains(&id));
+    let (interrupted, patient) = (suite(), suite());
+    let first = start(&interrupted, &dry_and_probe);
+    pending(1, &first);
+    signal("INT", first.pid());
+    let Ended { code, stderr, .. } = first.end(A_RUN);
+    assert_eq!((code, stderr.trim()), (Some(130), "interrupted: taking away what the run has made"));
+    assert_eq!(everything(), beside, "a run that was interrupted while it waited has left something");
+
+    let ended = start(&patient, &dry_and_probe).end(A_RUN);
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(101), ""), "{}", ended.stdout);
+    let run = record(&patient);
+    let outcome = |id: &str| &run.scenarios.iter().find(|record| record.id == id).unwrap().outcome;
+    let Outcome::Inconclusive { why } = outcome("metadata/endpoint-unreachable") else { panic!("{}", ended.stdout) };
+    // The scheduler's own words.
+    assert!(why.contains("nodes are available") && why.contains("anti-affinity"), "{why}");
+    // Whoever needs no pod has no need to wait.
+    assert!(matches!(outcome("pod_security/privileged"), Outcome::Denied { .. }), "{}", ended.stdout);
+    assert_eq!(everything(), beside);
+    drop(unsociable);
     assert_eq!(everything(), before);
 }
 
