@@ -10,7 +10,7 @@ use tokio::process::Command;
 
 use steps::Steps;
 
-use crate::faults::Fault;
+use crate::faults::{Extent, Fault};
 use crate::prove::{Company, Seed, Subject};
 use crate::range::{Engine, Lifetime, Progress, Range};
 
@@ -60,7 +60,7 @@ async fn on(range: &Range, steps: &Steps<'_>, tell: &dyn Fn(&str)) -> Result<()>
     // What the range is hardened with, the sabotages have proved.
     let others: Vec<Engine> = Engine::ALL.into_iter().filter(|engine| *engine != Engine::PodSecurity).collect();
     steps.step("policy engines", crate::prove_engines::prove(range, &others, tell)).await?;
-    steps.step("faults", crate::faults::prove(range, &Fault::all(), false, tell)).await?;
+    steps.step("faults", crate::faults::prove(range, &Fault::all(), Extent::plain(), tell)).await?;
     Ok(())
 }
 

@@ -203,8 +203,8 @@ fn the_role_is_enough_and_each_of_its_rights_is_needed() {
     // What is lacking of the sweep's rights is told in one list.
     let sweep: BTreeSet<Granted> = SWEEP.iter().map(as_granted).filter(|right| !scope.contains(right)).collect();
     let asked_for = |(_, resource, verb, _): &Granted| !NOT_ASKED_FOR.contains(&(verb.as_str(), resource.as_str()));
-    let others = rights.iter().filter(|right| !scope.contains(right) && !sweep.contains(right) && asked_for(right));
-    let others: Vec<&Granted> = others.collect();
+    let apart = |right: &&Granted| !scope.contains(*right) && !sweep.contains(*right) && asked_for(right);
+    let others: Vec<&Granted> = rights.iter().filter(apart).collect();
     let shared = |one: usize, other: usize| !needing[others[one]].is_disjoint(&needing[others[other]]);
     let seed = std::env::var("OKE_CONFORMANCE_SEED").map_or_else(|_| Seed::new(), |seed| seed.parse().unwrap());
     let groups = draw(others.len(), shared, seed).into_iter();

@@ -10,6 +10,7 @@ use std::process::Command;
 use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
+use ci::prove::Seed;
 use ci::representatives::drawn;
 use ci::suite_program::{CROWDED, asking, sparing};
 
@@ -36,9 +37,9 @@ fn start(suite: &Suite, more: &[&str]) -> Started {
 }
 
 /// What draws the scenarios of [`FEW`].
-static SEED: LazyLock<u32> = LazyLock::new(|| {
+static SEED: LazyLock<Seed> = LazyLock::new(|| {
     let given = std::env::var("OKE_CONFORMANCE_SEED").ok().map(|seed| seed.parse().unwrap());
-    let seed = given.unwrap_or_else(ci::draw::seed);
+    let seed = given.unwrap_or_else(Seed::new);
     eprintln!("OKE_CONFORMANCE_SEED={seed} draws the same scenarios");
     seed
 });
@@ -267,18 +268,18 @@ fn a_signal_half_way(#[case] name: &str, #[case] code: i32) {
 }
 
 /// Points of a run that takes so long, one in each of as many parts of it, in an order that mixes early and late ones.
-fn points(count: u64, whole: Duration, seed: u32) -> Vec<Duration> {
+fn points(count: u64, whole: Duration, seed: Seed) -> Vec<Duration> {
     let part_ms = whole.as_millis() as u64 / count;
     let mut points: Vec<(u64, u64)> =
-        (0..count).map(|part| (part, part * part_ms + ci::draw::rank(seed, part) % part_ms)).collect();
-    points.sort_by_key(|(part, _)| ci::draw::rank(seed.wrapping_add(1), part));
+        (0..count).map(|part| (part, part * part_ms + seed.rank(part) % part_ms)).collect();
+    points.sort_by_key(|(part, _)| seed.rank(('-', part)));
     points.into_iter().map(|(_, at_ms)| Duration::from_millis(at_ms)).collect()
 }
 
 #[test]
 fn points_are_all_over_a_run() {
-    for seed in 0..20 {
-        let mut points = points(12, Duration::from_secs(6), seed);
+    for _ in 0..20 {
+        let mut points = points(12, Duration::from_secs(6), Seed::new());
         points.sort();
         for (part, point) in (0..).zip(&points) {
             assert_eq!(point.as_millis() / 500, part);

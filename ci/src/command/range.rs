@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::Result;
-use ci::faults::Fault;
+use ci::faults::{Extent, Fault};
 use ci::prove::{Company, Seed, Subject};
 use ci::range::{Engine, Families, Lifetime, Plan, Range, Sabotage};
 use clap::{Args, Subcommand};
@@ -89,7 +89,13 @@ pub(crate) enum Command {
         /// List the faults: what goes wrong, and when
         #[arg(long)]
         list: bool,
-        /// On the whole range too, where `allowed` would be a false alarm
+        /// Ask every scenario, not one of each kind
+        #[arg(long)]
+        all: bool,
+        /// Draw the one of each kind as an earlier run did
+        #[arg(long, conflicts_with = "all")]
+        seed: Option<Seed>,
+        /// On the whole range too, where `allowed` would be a false alarm, under every fault and not under load alone
         #[arg(long)]
         whole: bool,
         #[command(flatten)]
@@ -191,12 +197,14 @@ pub(crate) async fn run(command: Command) -> Result<()> {
             }
             Ok(())
         }
-        Command::Faults { faults, range, whole, .. } => {
+        Command::Faults { faults, range, all, seed, whole, .. } => {
             let faults = match faults.as_slice() {
                 [] => Fault::all(),
                 named => named.iter().map(|name| Fault::named(name)).collect::<Result<_>>()?,
             };
-            ci::faults::prove(&Range::attach(&range.name).await?, &faults, whole, &|line| println!("{line}")).await
+            let plain = Extent::plain();
+            let extent = Extent { all, whole, seed: seed.unwrap_or(plain.seed) };
+            ci::faults::prove(&Range::attach(&range.name).await?, &faults, extent, &|line| println!("{line}")).await
         }
         Command::MetadataLog { range } => {
             print!("{}", Range::attach(&range.name).await?.metadata_log()?);

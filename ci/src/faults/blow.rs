@@ -7,6 +7,8 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use super::account;
+use super::catalogue::MIDDLE;
+use super::load::{self, Busy};
 use super::proxy::{Act, Gate};
 use super::seen::Seen;
 use crate::range::Range;
@@ -42,6 +44,12 @@ pub(super) enum Blow {
     MetadataLost,
     /// The operator's token is not accepted any more from an exec on.
     TokenExpired,
+    /// Others keep the machine busy, before the run and throughout.
+    MachineBusy,
+    /// A worker has a tenth of the machine, before the run and throughout.
+    NodeThrottled,
+    /// ... all workers, from the middle of the run on.
+    SlowHalfWay,
 }
 
 /// A blow that has fallen or is about to, and what mends it.
@@ -51,6 +59,9 @@ pub(super) struct Wound {
     /// The container that stops dead, where one does.
     frozen: Option<String>,
     evicting: Option<JoinHandle<()>>,
+    busy: Option<Busy>,
+    /// The containers that are throttled, or are to be, with how often they had been before.
+    throttled: Vec<(String, u64)>,
 }
 
 impl Blow {
@@ -64,7 +75,20 @@ impl Blow {
             Self::NodeFrozen => Some(node(range, &kubectl).await?),
             _ => None,
         };
-        let mut wound = Wound { blow: self, kubectl: kubectl.clone(), frozen: frozen.clone(), evicting: None };
+        let slow = match self {
+            Self::NodeThrottled => range.workers()[..1].to_vec(),
+            Self::SlowHalfWay => range.workers().to_vec(),
+            _ => Vec::new(),
+        };
+        let throttled = slow.iter().map(|node| Ok((node.clone(), load::times_throttled(node)?)));
+        let mut wound = Wound {
+            blow: self,
+            kubectl: kubectl.clone(),
+            frozen: frozen.clone(),
+            evicting: None,
+            busy: None,
+            throttled: throttled.collect::<Result<_>>()?,
+        };
         let gate = match self {
             Self::NodeFrozen => {
                 let act: Act = Box::new(move || {
@@ -123,8 +147,28 @@ impl Blow {
                 });
                 Some(Gate { holds: |seen| seen.execs >= 3, act })
             }
+            Self::MachineBusy => {
+                wound.busy = Some(Busy::start()?);
+                None
+            }
+            Self::NodeThrottled => {
+                slow.iter().try_for_each(|node| load::throttle(node))?;
+                None
+            }
+            Self::SlowHalfWay => {
+                let act: Act = Box::new(move || {
+                    let slow = slow.clone();
+                    Box::pin(async move { slow.iter().try_for_each(|node| load::throttle(node)) })
+                });
+                Some(Gate { holds: |seen| MIDDLE.holds(seen), act })
+            }
         };
         Ok((wound, gate))
+    }
+
+    /// Whether it is somebody else's load: what it strikes are durations, and a false alarm is as near as a false pass.
+    pub(super) fn is_load(self) -> bool {
+        matches!(self, Self::MachineBusy | Self::NodeThrottled | Self::SlowHalfWay)
     }
 
     /// Whether it may take an object and bring another in its place.
@@ -135,6 +179,24 @@ impl Blow {
 }
 
 impl Wound {
+    /// Whether the run has felt it, where no request tells; none where one does.
+    ///
+    /// # Errors
+    /// When that cannot be found out.
+    pub(super) fn felt(&mut self) -> Result<Option<bool>> {
+        if self.blow == Blow::NetworkStopped {
+            return Ok(Some(true));
+        }
+        if let Some(busy) = &mut self.busy {
+            return Ok(Some(busy.all_at_it()));
+        }
+        let mut felt = None;
+        for (node, before) in &self.throttled {
+            felt = Some(felt.unwrap_or(true) && load::times_throttled(node)? > *before);
+        }
+        Ok(felt)
+    }
+
     /// Mends it, and waits until it is.
     ///
     /// # Errors
@@ -143,9 +205,11 @@ impl Wound {
         if let Some(evicting) = self.evicting.take() {
             evicting.abort();
         }
+        self.busy = None;
         self.thaw()?;
+        self.quicken()?;
         match self.blow {
-            Blow::NodeFrozen => {
+            Blow::NodeFrozen | Blow::NodeThrottled | Blow::SlowHalfWay => {
                 let ready = ["wait", "--for=condition=Ready", "nodes", "--all", "--timeout=90s"];
                 self.kubectl.run(&ready).await.context("the node does not come back")?;
                 let ready = ["wait", "-n", "kube-system", "--for=condition=Ready", "pods", "--all", "--timeout=90s"];
@@ -172,6 +236,10 @@ impl Wound {
         let paused = docker(&["container", "inspect", "--format", "{{.State.Paused}}", container])?;
         if paused.trim() == "true" { docker(&["unpause", container]).map(drop) } else { Ok(()) }
     }
+
+    fn quicken(&self) -> Result<()> {
+        self.throttled.iter().try_for_each(|(node, _)| load::unthrottle(node))
+    }
 }
 
 impl Drop for Wound {
@@ -182,6 +250,9 @@ impl Drop for Wound {
         // What is frozen would have everybody after us wait for it.
         if let Err(error) = self.thaw() {
             eprintln!("warning: {error:#}; `docker unpause` wakes it");
+        }
+        if let Err(error) = self.quicken() {
+            eprintln!("warning: {error:#}; `docker update --cpu-quota -1` makes it as fast as it was");
         }
     }
 }

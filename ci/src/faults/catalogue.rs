@@ -30,9 +30,9 @@ const fn blow(name: &'static str, summary: &'static str, blow: Blow) -> Fault {
 pub(super) const NONE: Fault = wire("none", "nothing is wrong", Wire::Whole, From::Begun);
 
 /// Where in a run its middle is: some attempts are judged, others under way, others yet to come.
-const MIDDLE: From = From::Exec(4);
+pub(super) const MIDDLE: From = From::Exec(4);
 
-const ALL: [Fault; 19] = [
+const ALL: [Fault; 22] = [
     wire("delayed", "every answer comes 300 to 1500 ms late", Wire::Late, From::Begun),
     wire(
         "cut",
@@ -110,11 +110,28 @@ const ALL: [Fault; 19] = [
         from: From::Begun,
         blow: Some(Blow::NodeFrozen),
     },
+    blow("machine-busy", "others keep the machine busy throughout, two busy loops a processor", Blow::MachineBusy),
+    blow("node-throttled", "a worker has a tenth of the machine throughout", Blow::NodeThrottled),
+    blow(
+        "slow-half-way",
+        "from the middle of the run on all workers have a tenth of the machine each",
+        Blow::SlowHalfWay,
+    ),
     // The last: a plug-in that comes back writes anew what a sabotage had taken from it.
     blow("cni-stopped", "the network plug-in's agent is gone before the run", Blow::NetworkStopped),
 ];
 
 impl Fault {
+    /// Whether it is about how long things take.
+    pub(super) fn is_load(&self) -> bool {
+        self.blow.is_some_and(Blow::is_load)
+    }
+
+    /// Whether it strikes one run's way to the API server and nobody else's.
+    pub(super) fn is_on_the_way(&self) -> bool {
+        self.blow.is_none()
+    }
+
     /// Every fault there is.
     pub fn all() -> Vec<Self> {
         ALL.to_vec()

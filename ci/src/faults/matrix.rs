@@ -24,7 +24,8 @@ pub(super) struct Row {
 }
 
 /// What each letter stands for.
-pub(super) const LEGEND: &str = "A allowed, D denied, i inconclusive, w waived, n not applicable, - not in the record";
+pub(super) const LEGEND: &str =
+    "A allowed, D denied, i inconclusive, w waived, n not applicable, - not in the record, . not asked";
 
 pub(super) fn letter(outcome: &Outcome) -> char {
     match outcome {
@@ -36,16 +37,17 @@ pub(super) fn letter(outcome: &Outcome) -> char {
     }
 }
 
-/// The letters of a run, in the order of `truth`.
-pub(super) fn letters(truth: &Run, found: &Run) -> Vec<char> {
+/// The letters of a run, in the order of `truth`; only those for which `asked` holds had to run.
+pub(super) fn letters(truth: &Run, found: &Run, asked: impl Fn(&str) -> bool) -> Vec<char> {
     let of = |id: &str| found.scenarios.iter().find(|record| record.id == id).map(|record| letter(&record.outcome));
-    truth.scenarios.iter().map(|record| of(&record.id).unwrap_or('-')).collect()
+    let absent = |id: &str| if asked(id) { '-' } else { '.' };
+    truth.scenarios.iter().map(|record| of(&record.id).unwrap_or_else(|| absent(&record.id))).collect()
 }
 
-/// False passes and false alarms of `found`, each with what it said.
-pub(super) fn compare(truth: &Run, found: &Run) -> (Vec<String>, Vec<String>) {
+/// False passes and false alarms of `found`, each with what it said, among those for which `asked` holds.
+pub(super) fn compare(truth: &Run, found: &Run, asked: impl Fn(&str) -> bool) -> (Vec<String>, Vec<String>) {
     let (mut passes, mut alarms) = (Vec::new(), Vec::new());
-    for expected in &truth.scenarios {
+    for expected in truth.scenarios.iter().filter(|record| asked(&record.id)) {
         let Some(record) = found.scenarios.iter().find(|record| record.id == expected.id) else {
             passes.push(format!("{} is not in the record", expected.id));
             continue;
@@ -170,14 +172,21 @@ mod tests {
     #[case::alarm("AD", "AA", &[], &["a/b [c2] is allowed (e)"])]
     fn cell_by_cell(#[case] truth: &str, #[case] found: &str, #[case] passes: &[&str], #[case] alarms: &[&str]) {
         let of = |expected: &[&str]| expected.iter().map(ToString::to_string).collect::<Vec<_>>();
-        assert_eq!(compare(&run(truth), &run(found)), (of(passes), of(alarms)));
+        assert_eq!(compare(&run(truth), &run(found), |_| true), (of(passes), of(alarms)));
     }
 
     #[test]
     fn a_scenario_that_is_absent_is_a_false_pass() {
         let found = Run { scenarios: Vec::new(), ..run("A") };
-        assert_eq!(compare(&run("A"), &found).0, ["a/b is not in the record"]);
-        assert_eq!(letters(&run("A"), &found), ['-']);
+        assert_eq!(compare(&run("A"), &found, |_| true).0, ["a/b is not in the record"]);
+        assert_eq!(letters(&run("A"), &found, |_| true), ['-']);
+    }
+
+    #[test]
+    fn what_was_not_asked_is_neither() {
+        let found = Run { scenarios: Vec::new(), ..run("A") };
+        assert_eq!(compare(&run("A"), &found, |_| false), (Vec::new(), Vec::new()));
+        assert_eq!(letters(&run("A"), &found, |_| false), ['.']);
     }
 
     #[test]

@@ -23,8 +23,8 @@ pub(super) struct Ended {
     pub(super) record: Result<Run, String>,
 }
 
-/// Runs the suite; everything that it writes goes to `folder`.
-pub(super) async fn run(program: &Path, kubeconfig: &str, folder: &Path) -> Result<Ended> {
+/// Runs the suite with `options`; everything that it writes goes to `folder`.
+pub(super) async fn run(program: &Path, kubeconfig: &str, options: &[&str], folder: &Path) -> Result<Ended> {
     let context = || format!("{} cannot be written to", folder.display());
     if folder.exists() {
         fs::remove_dir_all(folder).with_context(context)?;
@@ -42,7 +42,7 @@ pub(super) async fn run(program: &Path, kubeconfig: &str, folder: &Path) -> Resu
     let mut child = Command::new(program)
         .args(["--cluster", CONTEXT, "--suite", "oke", "--report-dir"])
         .arg(folder)
-        .args(crate::suite_program::sparing(|_| false))
+        .args(options)
         .current_dir(home.path())
         .env_clear()
         .env("HOME", home.path())
