@@ -15,6 +15,8 @@ use harness::rights::{Of, Right, SCOPE, SWEEP};
 use harness::scenario::Entry;
 use harness::suite::Suite as Selection;
 use k8s_openapi::api::rbac::v1::{ClusterRole, PolicyRule};
+use rstest::rstest;
+use serde_json::json;
 
 use live::{everything, kubectl, kubectl_with};
 use suite::{Ended, Suite};
@@ -171,6 +173,49 @@ fn judge(
 
 fn is_not_here(record: &Record) -> bool {
     matches!(record.outcome, Outcome::NotApplicable { .. })
+}
+
+#[rstest]
+#[case::by_the_server(
+    r#"services is forbidden: User "x" cannot list resource "services" in API group "" at the cluster scope"#,
+    true
+)]
+#[case::by_the_preflight(
+    "nothing is made that could not be taken away again, and this credential may not list services, list pods",
+    true
+)]
+#[case::another_verb(r#"services is forbidden: User "x" cannot create resource "services" in API group """#, false)]
+#[case::another_reason("the API server is gone", false)]
+fn who_names_what_is_lacking(#[case] why: &str, #[case] expected: bool) {
+    assert_eq!(names(why, &(String::new(), "services".into(), "list".into(), String::new())), expected);
+}
+
+#[rstest]
+#[case::the_one_that_needs_it(Some("services"), None, &[])]
+#[case::it_passes_all_the_same(None, None, &["a/needs-it names", "nobody misses"])]
+#[case::for_another_reason(Some("nodes"), None, &["a/needs-it lacks", "nobody misses"])]
+#[case::and_another(Some("services"), Some("services"), &["a/other names none"])]
+fn exactly_those_that_need_it(#[case] needs: Option<&str>, #[case] other: Option<&str>, #[case] expected: &[&str]) {
+    let record = |id: &str, lacks: Option<&str>| {
+        let why = |resource| format!(r#"User "x" cannot list resource "{resource}" in API group """#);
+        let outcome = match lacks {
+            Some(resource) => json!({ "outcome": "inconclusive", "why": why(resource) }),
+            None => json!({ "outcome": "denied", "guard": "rbac", "evidence": "e", "control": "c" }),
+        };
+        let mut record = json!({
+            "id": id, "title": "", "explanation": "", "guidance": [], "also": [], "severity": "high",
+            "impact": "observe", "scope": "cluster", "cells": [], "started_ms": 0, "elapsed_ms": 0,
+        });
+        record.as_object_mut().unwrap().extend(outcome.as_object().unwrap().clone());
+        serde_json::from_value::<Record>(record).unwrap()
+    };
+    let run =
+        |needs, other| Run { scenarios: vec![record("a/needs-it", needs), record("a/other", other)], ..Run::default() };
+    let right: Granted = (String::new(), "services".into(), "list".into(), String::new());
+    let needing = BTreeMap::from([(right.clone(), BTreeSet::from(["a/needs-it".to_owned()]))]);
+    let wrong = judge(&[right].into(), &needing, &run(needs, other), &run(None, None));
+    assert_eq!(wrong.len(), expected.len(), "{wrong:?}");
+    assert!(wrong.iter().zip(expected).all(|(wrong, expected)| wrong.starts_with(expected)), "{wrong:?}");
 }
 
 #[test]
