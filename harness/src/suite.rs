@@ -100,7 +100,7 @@ pub struct Sample {
 
 impl Default for Sample {
     fn default() -> Self {
-        Self { new_pods: 12 }
+        Self { new_pods: 10 }
     }
 }
 
