@@ -25,7 +25,7 @@ const ATTACKERS: &str = "tenant-a";
 const CONTROLS_ANSWERED_AFTER: Duration = Duration::from_millis(3500);
 const FREEZE_TRIES: usize = 20;
 const METADATA: &str = "169.254.169.254/32";
-const NETWORK: &str = "daemonset/kube-router";
+const NETWORK: &str = "daemonset/calico-node";
 const NOWHERE: &str = r#"{"spec":{"template":{"spec":{"nodeSelector":{"oke-conformance/nowhere":"true"}}}}}"#;
 const ANYWHERE: &str = r#"{"spec":{"template":{"spec":{"nodeSelector":{"oke-conformance/nowhere":null}}}}}"#;
 
@@ -113,7 +113,7 @@ impl Blow {
             Self::NetworkStopped => {
                 kubectl.run(&["patch", "-n", "kube-system", NETWORK, "--patch", NOWHERE]).await?;
                 let gone =
-                    ["wait", "-n", "kube-system", "--for=delete", "pod", "-l", "k8s-app=kube-router", "--timeout=60s"];
+                    ["wait", "-n", "kube-system", "--for=delete", "pod", "-l", "k8s-app=calico-node", "--timeout=60s"];
                 kubectl.run(&gone).await.context("the network plug-in's pods do not go")?;
                 None
             }
@@ -173,7 +173,7 @@ impl Blow {
 
     /// Whether it may take an object and bring another in its place.
     pub(super) fn replaces(self, object: &str) -> bool {
-        let agents = ["Pod kube-system kube-router-", "ControllerRevision kube-system kube-router-"];
+        let agents = ["Pod kube-system calico-node-", "ControllerRevision kube-system calico-node-"];
         self == Self::NetworkStopped && agents.iter().any(|agent| object.starts_with(agent))
     }
 }

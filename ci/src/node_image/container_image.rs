@@ -58,8 +58,8 @@ fn recipes(made: &Made) -> Vec<Recipe> {
         kubernetes("kube-scheduler", "usr/local/bin/kube-scheduler", false),
         kubernetes("kube-proxy", "usr/local/bin/kube-proxy", true),
         Recipe {
-            reference: versions::KUBE_ROUTER.to_owned(),
-            program: (made.parts["kube-router"].join("kube-router"), "usr/local/bin/kube-router"),
+            reference: versions::CALICO.to_owned(),
+            program: (made.parts["calico"].join("calico-felix"), "usr/local/bin/calico-felix"),
             needs_net: true,
             user: "0",
         },

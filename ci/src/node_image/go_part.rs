@@ -57,13 +57,18 @@ pub(super) const PARTS: &[GoPart] = &[
         ..PLAIN
     },
     GoPart { name: "coredns", packages: &["github.com/coredns/coredns"], ..PLAIN },
-    GoPart { name: "kube-router", packages: &["github.com/cloudnativelabs/kube-router/v2/cmd/kube-router"], ..PLAIN },
+    GoPart {
+        name: "calico",
+        packages: &[
+            "github.com/projectcalico/calico/felix/cmd/calico-felix",
+            "github.com/projectcalico/calico/cni-plugin/cmd/calico",
+        ],
+        ..PLAIN
+    },
     GoPart { name: "etcd", packages: &["go.etcd.io/etcd/server/v3"], rename: Some(("server", "etcd")), ..PLAIN },
     GoPart {
         name: "cni-plugins",
         packages: &[
-            "github.com/containernetworking/plugins/plugins/main/bridge",
-            "github.com/containernetworking/plugins/plugins/main/ptp",
             "github.com/containernetworking/plugins/plugins/main/loopback",
             "github.com/containernetworking/plugins/plugins/meta/portmap",
             "github.com/containernetworking/plugins/plugins/ipam/host-local",

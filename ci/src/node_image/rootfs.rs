@@ -74,7 +74,8 @@ fn programs(made: &Made, root: &Path) -> anyhow::Result<()> {
     let places = [
         ("kubernetes", "usr/bin", &["kubeadm", "kubelet", "kubectl"] as &[&str]),
         ("containerd", "usr/local/bin", &["containerd", "ctr", "containerd-shim-runc-v2"]),
-        ("cni-plugins", "opt/cni/bin", &["bridge", "ptp", "loopback", "portmap", "host-local"]),
+        ("cni-plugins", "opt/cni/bin", &["loopback", "portmap", "host-local"]),
+        ("calico", "opt/cni/bin", &["calico"]),
     ];
     for (part, place, programs) in places {
         for program in programs {
@@ -156,7 +157,7 @@ fn manifests(inputs: &Path, root: &Path) -> anyhow::Result<()> {
     for name in ["default-cni.yaml", "default-storage.yaml"] {
         let path = inputs.join("manifests").join(name);
         let manifest = std::fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))?;
-        write(&root.join("kind/manifests").join(name), &manifest.replace("@KUBE_ROUTER@", versions::KUBE_ROUTER))?;
+        write(&root.join("kind/manifests").join(name), &manifest.replace("@CALICO@", versions::CALICO))?;
     }
     Ok(())
 }

@@ -10,5 +10,5 @@ pub(super) const COREDNS: &str = "v1.12.1";
 /// The pause image under which every sandbox of a built node runs; the node knows it by digest as well.
 pub const PAUSE: &str = "registry.k8s.io/pause:3.10.1";
 
-/// Not one of kubeadm's: the network policy engine, named as the CNI manifest names it.
-pub(super) const KUBE_ROUTER: &str = "docker.io/cloudnativelabs/kube-router:v2.6.3-k3s1";
+/// Not one of kubeadm's: the network policy engine, named as the CNI manifest names it; the tag is the branch and the commit that its module is.
+pub(super) const CALICO: &str = "docker.io/calico/node:v3.28-a0db560f0520";

@@ -14,7 +14,7 @@ pub enum Families {
     Both,
 }
 
-/// Pods' addresses; the CNI manifest of the node image asks for them.
+/// Pods' addresses.
 const PODS: [&str; 2] = ["10.244.0.0/16", "fd00:10:244::/56"];
 /// Services' addresses.
 const SERVICES: [&str; 2] = ["10.96.0.0/16", "fd00:10:96::/112"];

@@ -39,9 +39,7 @@ pub(crate) async fn init(names: &Names, layout: &Layout, families: Families) -> 
 /// # Errors
 /// When the API refuses them.
 pub(crate) async fn apply_add_ons(control_plane: &Node, families: Families) -> Result<()> {
-    let (pods, services) = (families.pods(), families.services());
-    let both = if families == Families::Both { services.as_str() } else { "" };
-    exec(&control_plane.name, &["sh", "-s", "--", &pods, both], ADD_ONS.as_bytes(), LIMIT)
+    exec(&control_plane.name, &["sh", "-s", "--", &families.pods()], ADD_ONS.as_bytes(), LIMIT)
         .await
         .map(drop)
         .context("the network plug-in and CoreDNS cannot be applied")

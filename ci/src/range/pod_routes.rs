@@ -1,5 +1,5 @@
 //! Whether pods reach pods on other nodes. A node is Ready as soon as its own half of the pod network stands; the routes to the others'
-//! come from the network plug-in a few seconds later, and a cluster without them makes every control of a network attempt fail.
+//! come from the network plug-in a moment later, and a cluster without them makes every control of a network attempt fail.
 
 use std::time::Duration;
 

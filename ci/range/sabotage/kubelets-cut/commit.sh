@@ -1,4 +1,4 @@
-# In a table of its own: the network plug-in writes back the whole of iptables' filter table as it has read it, with what has gone since.
+# In a table of its own, where no rule of the network plug-in lets it in before.
 control_plane=$(sed -n 's|.*server: https://\(.*\):.*|\1|p' /etc/kubernetes/kubelet.conf)
 address=$(getent ahostsv4 "$control_plane" | head -n 1 | cut -d' ' -f1)
 nft -f - <<NFT

