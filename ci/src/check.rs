@@ -46,6 +46,7 @@ async fn all(steps: &Steps<'_>, tell: &dyn Fn(&str), progress: &Progress) -> Res
 async fn on(range: &Range, steps: &Steps<'_>, tell: &dyn Fn(&str)) -> Result<()> {
     for (name, test) in [
         ("bad input and leftovers", "range_bad_input"),
+        ("what a run costs", "cost"),
         ("the least role", "least_privilege"),
         ("the recorded answers", "denial_corpus"),
         ("the metadata service's log", "metadata_claims"),

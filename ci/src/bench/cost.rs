@@ -81,10 +81,10 @@ impl<'a> Bench<'a> {
         let run = record(&self.program, self.range, options).await.with_context(|| name.to_owned())?;
         let seconds = start.elapsed().as_secs_f64();
         let spent = self.nodes.spent()? - before;
-        let execs = execs(&run).map_or_else(|| "-".to_owned(), |execs| execs.to_string());
         println!(
-            "{name:<42} {:>5} {execs:>6} {:>9} {:>12.1} {seconds:>8.1}   {}",
+            "{name:<42} {:>5} {:>6} {:>9} {:>12.1} {seconds:>8.1}   {}",
             run.pods,
+            run.execs,
             run.requests,
             spent.total(),
             result(&run)
@@ -97,11 +97,6 @@ impl<'a> Bench<'a> {
 fn result(run: &Run) -> String {
     let Totals { passed, failed, inconclusive, waived: _, not_applicable } = run.totals();
     format!("{passed} denied, {failed} allowed, {inconclusive} inconclusive, {not_applicable} not applicable")
-}
-
-/// Commands that were run in pods; nothing where the record does not count them.
-fn execs(_run: &Run) -> Option<u64> {
-    None
 }
 
 /// Runs the suite's program, as a user would with cargo.

@@ -1,0 +1,32 @@
+//! What a run costs the cluster in pods, execs and requests: counts, so that a ceiling holds them. Seconds and CPU-seconds are the bench's.
+
+mod live;
+mod suite;
+
+use std::time::Duration;
+
+use harness::record::{Outcome, Run};
+use rstest::rstest;
+
+use suite::Suite;
+
+/// Longer than any run here takes.
+const A_RUN: Duration = Duration::from_secs(300);
+
+#[rstest]
+#[case::quick("quick", 0, 0, 950)]
+#[case::prod("prod", 20, 170, 1600)]
+#[case::oke("oke", 45, 260, 2600)]
+#[ignore = "needs a range; .ci/run sets OKE_CONFORMANCE_RANGE"]
+fn no_more_than_it_may(#[case] name: &str, #[case] pods: usize, #[case] execs: u64, #[case] requests: u64) {
+    let suite = Suite::new().kubeconfig(&live::kubeconfig());
+    let arguments = ["--suite", name, "--report-dir", "reports", "--cluster", &live::context()];
+    let ended = suite.start(&arguments).end(A_RUN);
+    let text = std::fs::read(suite.folder().join("reports/run.json")).unwrap_or_else(|_| panic!("{}", ended.stderr));
+    let run: Run = serde_json::from_slice(&text).unwrap();
+    // What fails half-way costs less than it will.
+    let concluded = |outcome: &Outcome| matches!(outcome, Outcome::Denied { .. } | Outcome::NotApplicable { .. });
+    assert!(run.scenarios.iter().all(|record| concluded(&record.outcome)), "{}", ended.stdout);
+    let found = (run.pods, run.execs, run.requests);
+    assert!(found.0 <= pods && found.1 <= execs && found.2 <= requests, "pods, execs, requests: {found:?}");
+}
