@@ -4,8 +4,8 @@ use anyhow::Result;
 
 use super::kubectl::Kubectl;
 
-/// Kinds that the cluster writes of itself all the time.
-const RESTLESS: [&str; 2] = ["events", "events.events.k8s.io"];
+/// Kinds that the cluster writes of itself all the time; requests for certificates, by which nodes have joined, it takes away after an hour.
+const RESTLESS: [&str; 3] = ["events", "events.events.k8s.io", "certificatesigningrequests.certificates.k8s.io"];
 
 /// Every object that can be listed, in all namespaces, sorted: which it is, whether it was made anew, and its labels.
 pub(crate) async fn of(kubectl: &Kubectl) -> Result<Vec<String>> {
