@@ -3,7 +3,7 @@
 //! ```no_run
 //! # async fn run() -> anyhow::Result<()> {
 //! use ci::range::{Lifetime, Range};
-//! let range = Range::up("mine", Lifetime::ThrowAway, std::sync::Arc::new(|line| println!("{line}"))).await?;
+//! let range = Range::up("mine", Lifetime::ThrowAway, std::sync::Arc::new(|line: &str| println!("{line}"))).await?;
 //! println!("KUBECONFIG={}", range.kubeconfig().display());
 //! range.down().await
 //! # }
