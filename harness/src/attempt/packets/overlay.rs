@@ -2,12 +2,11 @@
 //! whoever sent it. VXLAN (RFC 7348) knows no sender.
 mod packet;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::Node;
 use kube::{Client, ResourceExt};
 use tokio::time::sleep;
@@ -30,6 +29,15 @@ const TRIES: u64 = 3;
 
 /// A kernel says once a second at most that nobody listens, after the first six times; several ask at once.
 const REFUSED_WITHIN: usize = 10;
+/// ... and mostly it says so before it is worth knowing whether anything gets that far at all.
+const REFUSED_SOON: usize = 2;
+
+/// By the attacker's node and the port: whether what is sent there is stopped on its way out. Found once, for whoever counts what comes to
+/// a pod counts what others send there meanwhile.
+#[derive(Default)]
+struct StoppedEarly(Mutex<HashMap<String, Arc<OfNode>>>);
+
+type OfNode = tokio::sync::Mutex<HashMap<u16, Result<String, String>>>;
 
 impl Cx {
     /// Attempts to bring `victim` datagrams from `attacker` through the overlay of `victim`'s node, in the name of `posing_as`.
@@ -63,6 +71,21 @@ impl Injection {
     /// selects gets it, and it gets the same to another port before and after. Some engines let no pod send what looks like an overlay's
     /// (Calico's Felix: `allowVXLANPacketsFromWorkloads`). Told is what was seen; as an error, where it says nothing of the kind.
     async fn stopped_early(&self, port: u16, content: &[u8]) -> Result<Result<String, String>, NoVerdict> {
+        let of_node = {
+            let kept = self.env.memory.of::<StoppedEarly>();
+            let mut nodes = kept.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            nodes.entry(self.attacker.node.clone()).or_default().clone()
+        };
+        let mut known = of_node.lock().await;
+        if let Some(told) = known.get(&port) {
+            return Ok(told.clone());
+        }
+        let told = self.tried_beside(port, content).await?;
+        known.insert(port, told.clone());
+        Ok(told)
+    }
+
+    async fn tried_beside(&self, port: u16, content: &[u8]) -> Result<Result<String, String>, NoVerdict> {
         let Self { env, attacker, .. } = self;
         let node = env.hosts.iter().find(|host| host.name == attacker.node);
         let node = node.ok_or_else(|| NoVerdict::inconclusive(format!("{attacker} is on a node that is not known")))?;
@@ -112,7 +135,7 @@ impl Guarded {
             return Err(NoVerdict::not_applicable("pods have no IPv4 addresses, and this knows no other overlay"));
         };
         let content = packet::enveloped(tunnel.as_ref().unwrap_or(&Tunnel::UNKNOWN), from, to);
-        let (mut delivered, mut silent, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut delivered, mut silent, mut refused, mut unclear) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for (address, port) in addresses.iter().flat_map(|address| PORTS.map(|port| (*address, port))) {
             let verb = Verb::Datagram { to: address, port, content: content.clone() };
             let told = format!("{verb} from {attacker}, for {victim} in the name of {sender}");
@@ -122,28 +145,30 @@ impl Guarded {
             } else if arrived > 0 {
                 let why = format!("{told}: {arrived} of {TRIES} arrived, or somebody else's");
                 return Err(NoVerdict::inconclusive(why));
-            } else if is_refused(attacker, &verb, answers).await? {
+            } else if is_refused(attacker, &verb, answers, REFUSED_SOON).await? {
                 refused.push(format!("{told}: nothing listens there"));
             } else {
-                silent.push((port, format!("{told}: none arrived")));
+                match injection.stopped_early(port, &content).await? {
+                    Ok(stopped) => silent.push(format!("{told}: none arrived; {stopped}")),
+                    Err(_) if is_refused(attacker, &verb, Vec::new(), REFUSED_WITHIN).await? => {
+                        refused.push(format!("{told}: nothing listens there"));
+                    }
+                    Err(_) if tunnel.is_some() && posing_as.is_some() => silent.push(format!("{told}: none arrived")),
+                    Err(passes) => {
+                        let lacking =
+                            if tunnel.is_none() { "how the overlay is addressed" } else { "of anybody to pose as" };
+                        unclear.push(format!("{told}: none arrived; {passes}, and nothing is known {lacking}"));
+                    }
+                }
             }
         }
         if !delivered.is_empty() {
             return Ok(Verdict::allowed(delivered.join("; ")));
         }
-        let control = control(sender, victim).await?;
-        let ports: BTreeSet<u16> = silent.iter().map(|(port, _)| *port).collect();
-        let mut silent: Vec<String> = silent.into_iter().map(|(_, told)| told).collect();
-        if !silent.is_empty() && (tunnel.is_none() || posing_as.is_none()) {
-            let lacking = if tunnel.is_none() { "how the overlay is addressed" } else { "of anybody to pose as" };
-            let unknown =
-                |why| NoVerdict::inconclusive(format!("{}; {why}, and nothing is known {lacking}", silent.join("; ")));
-            let stopped = ports.into_iter().map(|port| injection.stopped_early(port, &content));
-            match try_join_all(stopped).await? {
-                told if told.iter().all(Result::is_ok) => silent.extend(told.into_iter().flatten()),
-                told => return Err(unknown(told.into_iter().filter_map(Result::err).collect::<Vec<_>>().join("; "))),
-            }
+        if !unclear.is_empty() {
+            return Err(NoVerdict::inconclusive(unclear.join("; ")));
         }
+        let control = control(sender, victim).await?;
         let guard = if silent.is_empty() { Guard::Absent } else { Guard::Network };
         let evidence = silent.iter().chain(&refused).map(String::as_str).collect::<Vec<_>>().join("; ");
         if evidence.is_empty() || !guards.contains(&guard) {
@@ -182,8 +207,8 @@ async fn counted(from: &Probe, verb: &Verb, victim: &Probe) -> Result<(Vec<Answe
 }
 
 /// Whether the address says that nobody listens there, now or when it is asked again.
-async fn is_refused(from: &Probe, verb: &Verb, mut answers: Vec<Answer>) -> Result<bool, NoVerdict> {
-    for _ in 0..REFUSED_WITHIN {
+async fn is_refused(from: &Probe, verb: &Verb, mut answers: Vec<Answer>, times: usize) -> Result<bool, NoVerdict> {
+    for _ in 0..times {
         if answers.iter().any(|answer| answer.result == "refused") {
             return Ok(true);
         }
