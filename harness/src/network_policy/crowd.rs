@@ -43,6 +43,8 @@ pub(crate) struct Grounds {
     /// Whether nobody has touched their walls yet.
     walled: bool,
     begun: usize,
+    /// Fixtures whose walls stand and whose pods are still to be born, those that make no whole one last, and since when.
+    prepared: Option<(Vec<Fixture>, Vec<Fixture>, Instant)>,
 }
 
 /// A pod, and what it reports of its first moments.
@@ -106,7 +108,23 @@ impl Grounds {
         try_join_all(fixtures).await
     }
 
-    /// Starts `count` pods, one after the other on each node, as a node in ordinary use starts them; what each does from its first instruction
+    /// Lays out walls for `count` pods: what takes no quiet.
+    ///
+    /// # Errors
+    /// Why they cannot be had.
+    pub(crate) async fn prepare(&mut self, env: &Arc<Env>, count: usize) -> Result<(), String> {
+        let of_one = NAMESPACES.len() * PODS.len();
+        let copies = (count / of_one).max(1);
+        let fixtures = self.laid_out(env, copies, &NAMESPACES).await?;
+        // Those that make no whole fixture show their first moments, and no more.
+        let others = count.saturating_sub(copies * of_one);
+        let namespaces = &NAMESPACES[..others.div_ceil(PODS.len()).min(NAMESPACES.len())];
+        let beside = self.laid_out(env, usize::from(others > 0), namespaces).await?;
+        self.prepared = Some((fixtures, beside, Instant::now()));
+        Ok(())
+    }
+
+    /// Starts `count` pods behind what was prepared, one after the other on each node, as a node in ordinary use starts them; what each does from its first instruction
     /// on, `args` say by its node's name, and it has reported within `span`. As many as whole fixtures need become such.
     ///
     /// # Errors
@@ -118,20 +136,17 @@ impl Grounds {
         span: Duration,
         args: &(dyn Fn(&str) -> Vec<String> + Sync),
     ) -> Result<Vec<Born>, String> {
-        let copies = (count / (NAMESPACES.len() * PODS.len())).max(1);
-        let mut fixtures = self.laid_out(env, copies, &NAMESPACES).await?;
+        let (mut fixtures, mut beside, since) = self.prepared.take().ok_or("no walls stand yet")?;
+        let copies = fixtures.len();
         let mut wanted = Vec::new();
         for (place, fixture) in fixtures.iter().enumerate() {
             wanted.extend(fixture.wanted(env, args)?.into_iter().map(|pod| (place, pod)));
         }
-        // Those that make no whole fixture show their first moments, and no more.
         let others = count.saturating_sub(wanted.len());
-        let namespaces = &NAMESPACES[..others.div_ceil(PODS.len()).min(NAMESPACES.len())];
-        let mut beside = self.laid_out(env, usize::from(others > 0), namespaces).await?;
         for fixture in &beside {
             wanted.extend(fixture.wanted(env, args)?.into_iter().take(others).map(|pod| (copies, pod)));
         }
-        sleep(WALLS_TAKEN_UP_AFTER).await;
+        sleep(WALLS_TAKEN_UP_AFTER.saturating_sub(since.elapsed())).await;
         let mut started = Vec::new();
         for round in rounds(wanted) {
             let round =

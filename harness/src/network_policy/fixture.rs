@@ -194,6 +194,11 @@ impl Fixture {
         Ok(())
     }
 
+    /// What a look gives closed paths at present.
+    pub(crate) fn within(&self) -> Duration {
+        self.within
+    }
+
     /// Its pods' sessions, in their order.
     pub(crate) fn sessions(&mut self) -> impl Iterator<Item = &mut Session> {
         self.sessions.iter_mut()
@@ -339,13 +344,9 @@ impl Fixture {
     /// Whether what was open answered soon enough for what did not answer to be closed; the next look is given what this one's took.
     fn paced_by(&mut self, observed: &[(Path, Answer)], within: Duration) -> bool {
         let open = observed.iter().filter(|(_, answer)| answer.touch() == Touch::Reached).map(|(_, answer)| answer.ms);
-        let Some(slowest) = open.max().map(Duration::from_millis) else {
-            // Nothing open to go by: only the whole time will do.
-            self.within = WITHIN;
-            return within >= WITHIN;
-        };
-        self.within = (slowest * TIMES).clamp(AT_LEAST, WITHIN);
-        within >= WITHIN || slowest * SURE <= within
+        let sure;
+        (self.within, sure) = paced(open.max().map(Duration::from_millis), within);
+        sure
     }
 
     fn name(&self, pod: &PolicyPod) -> String {
@@ -474,6 +475,13 @@ impl Fixture {
     }
 }
 
+/// What the next look gives closed paths, by the slowest open one of a look that gave them `within`; and whether that look was sure of them.
+fn paced(slowest: Option<Duration>, within: Duration) -> (Duration, bool) {
+    // Nothing open to go by: only the whole time will do.
+    let Some(slowest) = slowest else { return (WITHIN, within >= WITHIN) };
+    ((slowest * TIMES).clamp(AT_LEAST, WITHIN), within >= WITHIN || slowest * SURE <= within)
+}
+
 fn told(changes: &[Change]) -> String {
     changes.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
@@ -500,4 +508,29 @@ fn differences(now: &BTreeMap<String, String>, still: &BTreeMap<String, String>)
     let keys = now.keys().chain(still.keys()).collect::<std::collections::BTreeSet<_>>();
     let differing = keys.into_iter().filter(|key| now.get(*key) != still.get(*key));
     differing.map(|key| (key.clone(), still.get(key).cloned())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::quick(Some(2), 400, 60, true)]
+    #[case::quick_and_given_little(Some(2), 60, 60, true)]
+    #[case::too_slow_for_what_was_given(Some(20), 60, 240, false)]
+    #[case::given_more_the_next_time(Some(20), 240, 240, true)]
+    #[case::slow(Some(200), 240, 400, false)]
+    #[case::nobody_answers_sooner_here(Some(300), 400, 400, true)]
+    #[case::nothing_open(None, 60, 400, false)]
+    #[case::nothing_open_for_the_whole_time(None, 400, 400, true)]
+    fn closed_paths_are_given_what_open_ones_take(
+        #[case] slowest: Option<u64>,
+        #[case] within: u64,
+        #[case] next: u64,
+        #[case] sure: bool,
+    ) {
+        let found = paced(slowest.map(Duration::from_millis), Duration::from_millis(within));
+        assert_eq!((found.0.as_millis() as u64, found.1), (next, sure));
+    }
 }

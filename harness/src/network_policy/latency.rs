@@ -8,7 +8,7 @@ use crate::network_policy::case::Change;
 use crate::network_policy::fixture::{Fixture, Watched};
 use crate::probe::batch::Touch;
 
-/// What a packet may take while it is being timed: a dropped one is known to be so no sooner.
+/// What a packet may take while it is being timed, at the most: a dropped one is known to be so no sooner.
 const WITHIN: Duration = Duration::from_millis(100);
 const AGAIN_AFTER: Duration = Duration::from_millis(5);
 
@@ -70,17 +70,24 @@ impl Fixture {
         since: Instant,
         limit: Duration,
     ) -> Result<Vec<Option<u64>>, String> {
-        let watched = self.watched(from, to).into_iter().map(|path| settled(path, &wanted, since, limit));
+        let within = self.within().min(WITHIN);
+        let watched = self.watched(from, to).into_iter().map(|path| settled(path, &wanted, since, within, limit));
         join_all(watched).await.into_iter().collect()
     }
 }
 
 /// When the path first was as wanted, and stayed so.
-async fn settled(path: Watched<'_>, wanted: &Touch, since: Instant, limit: Duration) -> Result<Option<u64>, String> {
+async fn settled(
+    path: Watched<'_>,
+    wanted: &Touch,
+    since: Instant,
+    within: Duration,
+    limit: Duration,
+) -> Result<Option<u64>, String> {
     let (mut first, mut looks) = (0, 0);
     while since.elapsed() < limit || looks > 0 {
         let begun = since.elapsed().as_millis() as u64;
-        let answers = path.session.ask(std::slice::from_ref(&path.verb), WITHIN).await?;
+        let answers = path.session.ask(std::slice::from_ref(&path.verb), within).await?;
         if answers.first().is_none_or(|answer| answer.touch() != *wanted) {
             looks = 0;
         } else {

@@ -59,8 +59,11 @@ impl Cx {
     /// Inconclusive where nothing is there to be let through to, a pod did not run, or a pod got nowhere at all; not applicable where no pod is
     /// let through, policy or not.
     pub async fn startup_window(&self, to: IpAddr, port: u16, document: Verb, name: &str, ours: u16) -> Attempted {
+        let (outside, pods) = (self.outside_probes().await?, self.env.suite.sample.new_pods);
+        let mut grounds = self.grounds(0).await.map_err(NoVerdict::Inconclusive)?;
+        grounds.prepare(&self.env, pods).await.map_err(NoVerdict::Inconclusive)?;
+        drop(grounds);
         let _hush = self.quiet().await;
-        let outside = self.outside_probes().await?;
         let controls: Vec<Path> =
             outside.iter().map(|probe| Path::new(probe, document.clone(), name).answering(200)).collect();
         if controls.is_empty() {
@@ -94,7 +97,7 @@ impl Cx {
             ["window".to_owned()].into_iter().chain(words).collect()
         };
         let before = self.pulse().await?;
-        let (pods, span) = (self.env.suite.sample.new_pods, Duration::from_millis(span_ms));
+        let span = Duration::from_millis(span_ms);
         let mut grounds = self.grounds(0).await.map_err(NoVerdict::Inconclusive)?;
         let born = grounds.born(&self.env, pods, span, &args).await.map_err(NoVerdict::Inconclusive)?;
         drop(grounds);
