@@ -25,7 +25,7 @@ impact = "intrusive"
 /// The jump into the plug-in's chains for IPv6 spares what pods send: they stand, and do not see it. The plug-in knows its jump by the hash in
 /// its comment, and leaves it where it is.
 const BLIND: &str = r#"
-rule=$(ip6tables -w -S FORWARD 1 | sed -n 's/^-A FORWARD \(.*cali:.* -j cali-FORWARD\)$//p')
+rule=$(ip6tables -w -S FORWARD 1 | sed -n 's/^-A FORWARD \(.*cali:.* -j cali-FORWARD\)$/\1/p')
 [ -n "$rule" ]
 eval ip6tables -w -R FORWARD 1 ! -s fd00:10:244::/56 "$rule"
 "#;
