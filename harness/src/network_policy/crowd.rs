@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::try_join_all;
+use futures::future::{BoxFuture, try_join_all};
+use futures::{FutureExt, StreamExt, stream};
 use serde_json::json;
 use tokio::sync::{Mutex, OwnedMutexGuard};
 use tokio::time::{Instant, sleep};
@@ -29,6 +30,8 @@ const REPORTED_WITHIN: Duration = Duration::from_secs(20);
 const AGAIN_AFTER: Duration = Duration::from_millis(300);
 /// How long an open path must have been seen open for a closed one to be closed (harness/agent, window): pods are left alone until then.
 const SETTLED: Duration = Duration::from_millis(2000);
+/// So many pods are on their way on each node at once: most of the time a pod's start waits for the kubelet's next look.
+const ROUNDS_AT_ONCE: usize = 2;
 /// What is measured behind the walls is how pods are covered, not how a policy is taken up.
 const WALLS_TAKEN_UP_AFTER: Duration = Duration::from_secs(2);
 
@@ -147,11 +150,11 @@ impl Grounds {
             wanted.extend(fixture.wanted(env, args)?.into_iter().take(others).map(|pod| (copies, pod)));
         }
         sleep(WALLS_TAKEN_UP_AFTER.saturating_sub(since.elapsed())).await;
-        let mut started = Vec::new();
-        for round in rounds(wanted) {
-            let round =
-                round.into_iter().map(|(place, pod)| async move { Ok::<_, String>((place, start(env, pod).await?)) });
-            started.extend(try_join_all(round).await?);
+        let mut rounds: VecDeque<Round<'_>> = rounds(wanted).into_iter().map(|round| begun(env, round)).collect();
+        let mut started = rounds.pop_front().ok_or("no pod to start")?.await?;
+        let mut others = stream::iter(rounds).buffered(ROUNDS_AT_ONCE);
+        while let Some(round) = others.next().await {
+            started.extend(round?);
         }
         // Whoever has just begun is not disturbed by execs.
         sleep(SETTLED).await;
@@ -178,7 +181,7 @@ impl Grounds {
     }
 }
 
-/// The first alone, which shows how fast a pod starts here; then one on each node at a time.
+/// The first alone, which shows how fast a pod starts here; then one on each node after the other.
 fn rounds(wanted: Vec<(usize, Wanted<'_>)>) -> Vec<Vec<(usize, Wanted<'_>)>> {
     let mut of_nodes: BTreeMap<&str, VecDeque<(usize, Wanted<'_>)>> = BTreeMap::new();
     for (place, pod) in wanted {
@@ -213,6 +216,13 @@ async fn reported(fixture: &mut Fixture, env: &Arc<Env>, span: Duration) -> Resu
         }
     }
     Ok(reports)
+}
+
+/// Pods that start together, each with its fixture's place.
+type Round<'a> = BoxFuture<'a, Result<Vec<(usize, (Wanted<'a>, Probe))>, String>>;
+
+fn begun<'a>(env: &'a Arc<Env>, round: Vec<(usize, Wanted<'a>)>) -> Round<'a> {
+    try_join_all(round.into_iter().map(|(place, pod)| async move { Ok((place, start(env, pod).await?)) })).boxed()
 }
 
 async fn start<'a>(env: &Arc<Env>, wanted: Wanted<'a>) -> Result<(Wanted<'a>, Probe), String> {
