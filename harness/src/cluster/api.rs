@@ -15,7 +15,7 @@ use crate::denial::{Warned, warned_by};
 use crate::told::chain;
 use crate::verdict::NoVerdict;
 
-/// An answer that has begun and does not end within this time is a broken exchange, not a refusal.
+/// An answer of an idle cluster that has begun and does not end within this time is a broken exchange, not a refusal.
 const BODY_WITHIN: Duration = Duration::from_secs(15);
 
 /// What the API server made of a request.
@@ -44,7 +44,7 @@ pub async fn send(persona: &Persona, mut request: Request<Vec<u8>>) -> (Reply, u
         Ok(answer) => {
             let after = answer.extensions().get().map_or(Duration::ZERO, |AnsweredAfter(after)| *after);
             turn.took(after);
-            (read(answer).await, after.as_millis() as u64)
+            (read(answer, persona.traffic.pace().patience(BODY_WITHIN)).await, after.as_millis() as u64)
         }
         Err(error) => (Reply::Broken(format!("the API server could not be asked: {}", chain(&error))), 0),
     }
@@ -61,13 +61,13 @@ pub(crate) fn post(path: &str, body: &Value) -> Result<Request<Vec<u8>>, NoVerdi
         .map_err(|error| NoVerdict::inconclusive(format!("cannot build the request: {error}")))
 }
 
-async fn read(answer: Response<Body>) -> Reply {
+async fn read(answer: Response<Body>, within: Duration) -> Reply {
     let (head, body) = answer.into_parts();
-    let body = match timeout(BODY_WITHIN, body.collect()).await {
+    let body = match timeout(within, body.collect()).await {
         Ok(Ok(body)) => String::from_utf8_lossy(&body.to_bytes()).into_owned(),
         Ok(Err(error)) => return Reply::Broken(format!("the API server's answer broke off: {}", chain(&error))),
         Err(_) => {
-            return Reply::Broken(format!("the API server's answer did not end within {} s", BODY_WITHIN.as_secs()));
+            return Reply::Broken(format!("the API server's answer did not end within {} s", within.as_secs()));
         }
     };
     if head.status.is_success() {
@@ -107,7 +107,7 @@ mod tests {
         #[case] body: &str,
         #[case] expected: &str,
     ) {
-        let told = match read(answer(code, body)).await {
+        let told = match read(answer(code, body), BODY_WITHIN).await {
             Reply::Accepted { .. } => "accepted",
             Reply::Refused(_) => "refused",
             Reply::Broken(_) => "broken",
