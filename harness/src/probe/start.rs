@@ -30,6 +30,9 @@ use crate::told::told;
 /// A pod that does not run by then on an idle cluster never will.
 const RUNNING_WITHIN: Duration = Duration::from_secs(60);
 
+/// One that has not come by then on an idle cluster is held up by something else than how many come at once.
+const MOVING_WITHIN: Duration = Duration::from_secs(10);
+
 /// A priority class that no API server knows of by then never arrives.
 const CLASS_KNOWN_WITHIN: Duration = Duration::from_secs(5);
 
@@ -212,12 +215,25 @@ impl Probes {
         let (asked, within) = (Instant::now(), self.pace.patience(RUNNING_WITHIN));
         self.place(sandbox, namespace, node, outfit).await?;
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
-        let settled = timeout(within, await_condition(pods.clone(), &name, Settled)).await;
+        // Whoever does not come for so long, or finds no place, does not keep others waiting.
+        let moving =
+            timeout(self.pace.patience(MOVING_WITHIN), await_condition(pods.clone(), &name, SettledOrNowhere)).await;
+        let (turn, settled) = match moving {
+            Ok(Ok(Some(pod))) if matches!(standing(&pod), Standing::Starting) => {
+                drop(turn);
+                (None, timeout(within, await_condition(pods.clone(), &name, Settled)).await)
+            }
+            Ok(settled) => (Some(turn), Ok(settled)),
+            Err(_) => {
+                turn.too_much();
+                let rest = within.saturating_sub(asked.elapsed());
+                (None, timeout(rest, await_condition(pods.clone(), &name, Settled)).await)
+            }
+        };
         let pod = match settled {
             Ok(Ok(pod)) => pod.ok_or_else(|| format!("{what} was deleted before it ran"))?,
             Ok(Err(error)) => return Err(format!("{what} cannot be watched: {error}")),
             Err(_) => {
-                turn.too_much();
                 let named = ListParams::default().fields(&format!("metadata.name={name}"));
                 let pod = pods.list(&named).await.ok().and_then(|list| list.items.into_iter().next());
                 let why = pod.as_ref().and_then(waiting_for).unwrap_or_else(|| "no reason given".into());
@@ -234,7 +250,9 @@ impl Probes {
         let address: IpAddr = address.parse().map_err(|_| format!("{what} has no address"))?;
         let all = status.into_iter().flat_map(|status| status.pod_ips.iter().flatten());
         let others = all.filter_map(|all| all.ip.parse().ok()).filter(|other| *other != address).collect();
-        turn.took(asked.elapsed());
+        if let Some(turn) = turn {
+            turn.took(asked.elapsed());
+        }
         self.pace.lives();
         let line = Line::open(self.client.clone(), namespace, &name, self.pace.clone());
         let running_after_ms = asked.elapsed().as_millis() as u64;
@@ -365,6 +383,23 @@ impl Condition<Pod> for Settled {
     }
 }
 
+/// ... or there is no place for it, for now.
+struct SettledOrNowhere;
+
+impl Condition<Pod> for SettledOrNowhere {
+    fn matches_object(&self, pod: Option<&Pod>) -> bool {
+        Settled.matches_object(pod) || pod.is_some_and(|pod| unscheduled(pod).is_some())
+    }
+}
+
+/// What the scheduler says of a pod that it finds no place for.
+fn unscheduled(pod: &Pod) -> Option<String> {
+    let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
+    let mut unscheduled =
+        conditions.filter(|condition| condition.type_ == "PodScheduled" && condition.status == "False");
+    unscheduled.next()?.message.clone()
+}
+
 fn standing(pod: &Pod) -> Standing {
     let Some(status) = &pod.status else { return Standing::Starting };
     if matches!(status.phase.as_deref(), Some("Failed" | "Succeeded")) {
@@ -395,15 +430,10 @@ fn standing(pod: &Pod) -> Standing {
 /// What a pod that does not start waits for, in the cluster's own words.
 fn waiting_for(pod: &Pod) -> Option<String> {
     let status = pod.status.as_ref()?;
-    let condition = status
-        .conditions
-        .iter()
-        .flatten()
-        .find(|condition| condition.type_ == "PodScheduled" && condition.status == "False");
     let waiting = status
         .container_statuses
         .iter()
         .flatten()
         .find_map(|container| container.state.as_ref()?.waiting.as_ref()?.reason.clone());
-    condition.and_then(|condition| condition.message.clone()).or(waiting).or_else(|| status.phase.clone())
+    unscheduled(pod).or(waiting).or_else(|| status.phase.clone())
 }
