@@ -2,13 +2,14 @@
 //! its port. A pod that reaches this port sends packets in anybody's name, from inside the cluster, past every security list (these see no
 //! more than the envelope) and past the policies of its own namespace, to pods whose policies take it for somebody else.
 //!
-//! Attempted: datagrams to the VXLAN ports of a node (8472, 4789), from a probe on it that no policy selects, with a packet inside for the
-//! probe of each namespace there, in the name of that namespace's probe on another node. Where flannel has written on the node how its end
-//! is addressed, as it does for everybody to read, they are addressed so. Expected: none arrives, because nothing listens or because what
-//! listens delivers nothing; or because the probe's own packets to that port are stopped on their way out, as some engines stop them: then not
-//! even a pod on the same node that no policy selects gets them, and it gets the same to another port. Where datagrams are swallowed, nobody
-//! knows how to address them, and pods get them, nothing is proved. Control: the same
-//! datagrams without the envelope arrive from whom they pose as, at the same moment; where that is granted to nobody, from the probe itself.
+//! Attempted: datagrams to the VXLAN ports of a node (8472, 4789), from a probe on another node, where there is one, that no policy selects, with
+//! a packet inside for the probe of each namespace there, in the name of that namespace's probe on the other node. Where flannel has written on
+//! the node how its end is addressed, as it does for everybody to read, they are addressed so. Expected: none arrives, because nothing listens or
+//! because what listens delivers nothing; or because the probe's own packets to that port are stopped on their way out, as some engines stop
+//! them: then not even a pod beside it that no policy selects gets them, which lies behind the same rules for what is forwarded, and it gets the
+//! same to another port. Where datagrams are swallowed, nobody knows how to address them, and pods get them, nothing is proved. Control: the
+//! same datagrams without the envelope arrive from whom they pose as, at the same moment; where that is granted to nobody, from the probe
+//! itself.
 use futures::try_join;
 use harness::attempt::packets::overlay::PORTS;
 use harness::cx::Cx;
@@ -34,8 +35,9 @@ pub const SCENARIO: Scenario = Scenario {
 
 async fn attempt(cx: &Cx) -> Attempted {
     let (namespace, node) = (cx.namespace()?, cx.node()?);
-    let (attacker, victim) = try_join!(cx.outside_probe(node), cx.probe(namespace, node))?;
-    let posing_as = match cx.hosts().iter().find(|host| host.name != node.name) {
+    let other = cx.hosts().iter().find(|host| host.name != node.name);
+    let (attacker, victim) = try_join!(cx.outside_probe(other.unwrap_or(node)), cx.probe(namespace, node))?;
+    let posing_as = match other {
         Some(other) => Some(cx.probe(namespace, other).await?),
         None => None,
     };

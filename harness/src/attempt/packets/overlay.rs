@@ -148,7 +148,13 @@ impl Guarded {
             } else if is_refused(attacker, &verb, answers, REFUSED_SOON).await? {
                 refused.push(format!("{told}: nothing listens there"));
             } else {
-                match injection.stopped_early(port, &content).await? {
+                // What a node forwards and what it takes itself need not be stopped alike: a neighbour shows the former alone.
+                let forwarded = attacker.node != victim.node;
+                match injection
+                    .stopped_early(port, &content)
+                    .await?
+                    .and_then(|told| if forwarded { Ok(told) } else { Err(told) })
+                {
                     Ok(stopped) => silent.push(format!("{told}: none arrived; {stopped}")),
                     Err(_) if is_refused(attacker, &verb, Vec::new(), REFUSED_WITHIN).await? => {
                         refused.push(format!("{told}: nothing listens there"));
