@@ -19,8 +19,11 @@ const REQUEST_AT_EASE: Duration = Duration::from_millis(60);
 const EXEC_AT_EASE: Duration = Duration::from_millis(500);
 const POD_AT_EASE: Duration = Duration::from_millis(2500);
 
+/// Up to so many times as slow as that, a cluster is still waited for no longer than an idle one: time-outs have that much room.
+const ROOM: f64 = 4.0;
+
 /// No cluster is waited for longer than so many times what an idle one takes: a run has an end.
-const PATIENCE_AT_MOST: u32 = 6;
+const PATIENCE_AT_MOST: u32 = 3;
 
 /// The pace of one run.
 #[derive(Clone, Debug)]
@@ -89,7 +92,7 @@ impl Pace {
 }
 
 fn slowness(Shown { lately, at_ease }: Shown) -> f64 {
-    lately.as_secs_f64() / at_ease.as_secs_f64()
+    lately.as_secs_f64() / at_ease.as_secs_f64() / ROOM
 }
 
 #[cfg(test)]
@@ -100,9 +103,10 @@ mod tests {
     #[rstest]
     #[case::nothing_shown_yet(&[], 10)]
     #[case::at_ease(&[5, 8, 9], 10)]
-    #[case::three_times_as_slow(&[180; 16], 30)]
+    #[case::slower(&[180; 16], 10)]
+    #[case::eight_times_as_slow(&[480; 16], 20)]
     #[case::one_late_answer(&[5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 2000], 10)]
-    #[case::beyond_all_patience(&[5000; 16], 60)]
+    #[case::beyond_all_patience(&[5000; 16], 30)]
     #[tokio::test]
     async fn patience_follows_what_was_shown(#[case] answers_ms: &[u64], #[case] expected_s: u64) {
         let pace = Pace::default();

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use http::header::UPGRADE;
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use tower::{BoxError, Layer, Service};
 
 use crate::pace::Pace;
@@ -81,9 +81,11 @@ where
 
     fn call(&mut self, request: Request<Asked>) -> Self::Future {
         let Traffic { pace, sent, execs, unanswered } = self.traffic.clone();
-        // A connection that is kept says nothing about how fast requests are answered.
+        // A connection that is kept says nothing about how fast requests are answered, nor does a write that somebody's webhook is asked about.
         let exec = request.headers().contains_key(UPGRADE);
-        let kept = exec || request.uri().query().is_some_and(|query| query.contains("watch="));
+        let kept = exec
+            || request.method() != Method::GET
+            || request.uri().query().is_some_and(|query| query.contains("watch="));
         // Not sent yet: nothing is before the future is polled, and that is where its turn is waited for. A caller that gives up
         // takes its place in the queue along.
         let answer = self.inner.call(request);
