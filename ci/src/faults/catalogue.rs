@@ -123,7 +123,7 @@ const ALL: [Fault; 22] = [
 
 impl Fault {
     /// Whether it is about how long things take.
-    pub(super) fn is_load(&self) -> bool {
+    pub(crate) fn is_load(&self) -> bool {
         self.blow.is_some_and(Blow::is_load)
     }
 
