@@ -11,10 +11,10 @@ use crate::verdict::NoVerdict;
 
 /// A pulse that has become so many times as slow, or as fast, is another's doing: nothing of the run's own was at work.
 const STEADY: u64 = 4;
-/// Below that, in milliseconds, it beats as it will.
-const REQUEST_MS: u64 = 200;
-const EXEC_MS: u64 = 2000;
-const POD_MS: u64 = 10_000;
+/// Below that, in milliseconds, it beats as it will: seconds that something stays open are not explained by it.
+const REQUEST_MS: u64 = 1000;
+const EXEC_MS: u64 = 4000;
+const POD_MS: u64 = 15_000;
 
 impl Cx {
     /// The pulse now; of pods, that of the one that was started last.
@@ -64,7 +64,8 @@ mod tests {
     #[rstest]
     #[case::steady((10, 200, 1500), (40, 900, 4000), None)]
     #[case::slow_all_the_time((900, 9000, 60_000), (1200, 8000, 70_000), None)]
-    #[case::requests((10, 200, 1500), (500, 300, 1500), Some("a request took 10 ms before and 500 ms after it"))]
+    #[case::a_late_request((49, 200, 1500), (274, 300, 1500), None)]
+    #[case::requests((10, 200, 1500), (1500, 300, 1500), Some("a request took 10 ms before and 1500 ms after it"))]
     #[case::execs_that_recover((10, 9000, 1500), (10, 300, 1500), Some("an exec took 9000 ms before and 300 ms after it"))]
     #[case::pods((10, 200, 1500), (10, 300, 30_000), Some("a pod's start took 1500 ms before and 30000 ms after it"))]
     fn a_pulse_tells_of_others(
