@@ -14,6 +14,9 @@ pub use throttle::{Throttle, Turn};
 /// (`--max-requests-inflight` 400, `--max-mutating-requests-inflight` 200), so that nobody else waits for us.
 pub const IN_FLIGHT: usize = 32;
 
+/// ... and at the least: so few are no load to any API server.
+const LEAST_REQUESTS: usize = 4;
+
 /// What an idle cluster on two cores answers within: below that, differences say nothing about load, and time-outs are written for it.
 const REQUEST_AT_EASE: Duration = Duration::from_millis(60);
 const EXEC_AT_EASE: Duration = Duration::from_millis(500);
@@ -40,13 +43,13 @@ struct Media {
 
 impl Default for Pace {
     fn default() -> Self {
-        let of = |first, most, at_ease| Arc::new(Throttle::new(Bounds { first, most, at_ease }));
+        let of = |least, first, most, at_ease| Arc::new(Throttle::new(Bounds { least, first, most, at_ease }));
         Self(Arc::new(Media {
-            requests: of(IN_FLIGHT / 2, IN_FLIGHT, REQUEST_AT_EASE),
+            requests: of(LEAST_REQUESTS, IN_FLIGHT / 2, IN_FLIGHT, REQUEST_AT_EASE),
             // Among them: a chapter of a thousand dry runs leaves room for the probes that others wait for.
-            attempts: of(IN_FLIGHT / 4, IN_FLIGHT * 3 / 4, REQUEST_AT_EASE),
-            execs: of(8, 256, EXEC_AT_EASE),
-            pods: of(4, 256, POD_AT_EASE),
+            attempts: of(LEAST_REQUESTS, IN_FLIGHT / 4, IN_FLIGHT * 3 / 4, REQUEST_AT_EASE),
+            execs: of(2, 8, 256, EXEC_AT_EASE),
+            pods: of(2, 4, 256, POD_AT_EASE),
             alive: Mutex::new(Instant::now()),
         }))
     }

@@ -1,22 +1,24 @@
 //! A number of turns that grows while whatever is done in them takes no longer for it, and shrinks when it does.
 //!
-//! What is compared is each turn with the quickest there has been: twice that, and more would only wait for each other; three times, and
-//! they do already.
+//! What is compared is what the middle one of the last turns has taken with the least that this has ever been: up to twice that, there may be
+//! more; beyond three times, they wait for each other. A single one that is late says nothing: answers may be as various as they like.
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// What is under way at once at the least.
-const LEAST: usize = 2;
-/// So many turns tell how it is lately.
+/// So many turns tell how long anything may take lately, ...
 const LATELY: usize = 16;
+/// ... and so many how much there is.
+const MIDDLE_OF: usize = 8;
 
 /// Between what a throttle moves.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Bounds {
-    /// Turns at first.
+    /// Turns at the least.
+    pub(super) least: usize,
+    /// ... at first, ...
     pub(super) first: usize,
     /// ... and at the most.
     pub(super) most: usize,
@@ -37,7 +39,8 @@ struct State {
     limit: usize,
     /// Turns that are to end with whoever has them.
     owed: usize,
-    quickest: Option<Duration>,
+    /// The least that the middle one of some turns has taken.
+    best: Option<Duration>,
     lately: VecDeque<Duration>,
     /// Turns that have ended since the limit was last changed.
     since: usize,
@@ -61,7 +64,7 @@ pub struct Turn {
 impl Throttle {
     pub(super) fn new(bounds: Bounds) -> Self {
         let state =
-            State { limit: bounds.first, owed: 0, quickest: None, lately: VecDeque::new(), since: 0, growing: true };
+            State { limit: bounds.first, owed: 0, best: None, lately: VecDeque::new(), since: 0, growing: true };
         Self { turns: Arc::new(Semaphore::new(bounds.first)), bounds, state: Mutex::new(state) }
     }
 
@@ -91,16 +94,22 @@ impl Throttle {
         if state.lately.len() > LATELY {
             state.lately.pop_front();
         }
-        let quickest = state.quickest.map_or(after, |quickest| quickest.min(after));
-        state.quickest = Some(quickest);
         state.since += 1;
+        if state.lately.len() < MIDDLE_OF {
+            return;
+        }
+        let mut lately: Vec<Duration> = state.lately.iter().rev().take(MIDDLE_OF).copied().collect();
+        lately.sort_unstable();
+        let middle = lately[MIDDLE_OF / 2];
+        let best = state.best.map_or(middle, |best| best.min(middle));
+        state.best = Some(best);
         // What was under way when the limit changed says nothing about the new one.
         let settled = state.since >= state.limit;
-        if after > self.bounds.at_ease.max(quickest * 3) {
-            if settled || state.growing {
+        if middle > self.bounds.at_ease.max(best * 3) {
+            if settled {
                 self.shrink(&mut state, 3, 4);
             }
-        } else if after <= self.bounds.at_ease.max(quickest * 2) && crowded {
+        } else if middle <= self.bounds.at_ease.max(best * 2) && crowded {
             // Half as many again with each round at first: what is under way was begun when there was less of it.
             if settled || state.growing && state.since >= 2 {
                 self.grow(&mut state);
@@ -119,7 +128,7 @@ impl Throttle {
     fn shrink(&self, state: &mut State, to: usize, of: usize) {
         state.growing = false;
         state.since = 0;
-        let limit = (state.limit * to / of).max(LEAST.min(self.bounds.most));
+        let limit = (state.limit * to / of).max(self.bounds.least);
         state.owed += state.limit.saturating_sub(limit);
         state.limit = state.limit.min(limit);
         let idle = self.turns.forget_permits(state.owed);
@@ -164,7 +173,7 @@ mod tests {
     use super::*;
     use rstest::rstest;
 
-    const BOUNDS: Bounds = Bounds { first: 4, most: 64, at_ease: Duration::from_millis(10) };
+    const BOUNDS: Bounds = Bounds { least: 2, first: 4, most: 64, at_ease: Duration::from_millis(10) };
 
     /// A cluster that does `workers` things at once in `ms` each, and whatever is beyond that later.
     async fn run(workers: usize, ms: u64, turns: usize) -> (Arc<Throttle>, usize) {
@@ -192,10 +201,10 @@ mod tests {
     }
 
     #[rstest]
-    #[case::two_workers(2, 100, 4, 8)]
+    #[case::two_workers(2, 100, 4, 16)]
     #[case::eight_workers(8, 100, 12, 32)]
     #[case::as_many_as_one_likes(1000, 100, 64, 64)]
-    #[case::as_many_as_are_done_with_ease(1, 1, 6, 24)]
+    #[case::as_many_as_are_done_with_ease(1, 1, 6, 32)]
     #[tokio::test(start_paused = true)]
     async fn turns_follow_what_the_cluster_can_do(
         #[case] workers: usize,
@@ -211,16 +220,27 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_cluster_that_gets_slow_is_asked_for_less_and_never_for_nothing() {
         let throttle = Arc::new(Throttle::new(BOUNDS));
-        throttle.turn().await.took(Duration::from_millis(20));
+        for _ in 0..MIDDLE_OF {
+            throttle.turn().await.took(Duration::from_millis(20));
+        }
         for _ in 0..200 {
             throttle.turn().await.took(Duration::from_secs(2));
         }
-        assert_eq!(throttle.limit(), LEAST);
+        assert_eq!(throttle.limit(), BOUNDS.least);
         let turns = [throttle.turn().await, throttle.turn().await];
         let third = tokio::time::timeout(Duration::from_secs(1), throttle.turn()).await;
         assert!(third.is_err(), "a third turn at a limit of two");
         drop(turns);
         assert!(tokio::time::timeout(Duration::from_secs(1), throttle.turn()).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn answers_that_are_various_whatever_is_asked_are_no_sign_of_load() {
+        let throttle = Arc::new(Throttle::new(Bounds { first: 16, ..BOUNDS }));
+        for round in 0..200_u64 {
+            throttle.turn().await.took(Duration::from_millis(300 + round * 7919 % 1200));
+        }
+        assert!(throttle.limit() >= 12, "{}", throttle.limit());
     }
 
     #[tokio::test]
