@@ -76,11 +76,9 @@ impl Pace {
         &self.0.pods
     }
 
-    /// `time`, which is enough on an idle cluster, in proportion to how slow this one has just shown itself; never shorter.
+    /// `time`, which is enough on an idle cluster, in proportion to how slow this one's nodes have just shown themselves; never shorter.
     pub(crate) fn patience(&self, time: Duration) -> Duration {
-        let Media { requests, execs, pods, .. } = &*self.0;
-        let slowness = [requests, execs, pods].into_iter().map(|medium| slowness(medium.shown())).fold(1.0, f64::max);
-        time.mul_f64(slowness.min(PATIENCE_AT_MOST.into()))
+        self.0.execs.patience(time).max(self.0.pods.patience(time))
     }
 
     /// Something has come of what the run has asked for.
@@ -94,8 +92,13 @@ impl Pace {
     }
 }
 
-fn slowness(Shown { lately, at_ease }: Shown) -> f64 {
-    lately.as_secs_f64() / at_ease.as_secs_f64() / ROOM
+impl Throttle {
+    /// `time`, which is enough on an idle cluster, in proportion to how long turns have lately taken; never shorter.
+    pub(crate) fn patience(&self, time: Duration) -> Duration {
+        let Shown { lately, at_ease } = self.shown();
+        let slowness = lately.as_secs_f64() / at_ease.as_secs_f64() / ROOM;
+        time.mul_f64(slowness.clamp(1.0, PATIENCE_AT_MOST.into()))
+    }
 }
 
 #[cfg(test)]
@@ -116,6 +119,7 @@ mod tests {
         for ms in answers_ms {
             pace.requests().turn().await.took(Duration::from_millis(*ms));
         }
-        assert_eq!(pace.patience(Duration::from_secs(10)).as_secs(), expected_s);
+        assert_eq!(pace.requests().patience(Duration::from_secs(10)).as_secs(), expected_s);
+        assert_eq!(pace.patience(Duration::from_secs(10)).as_secs(), 10, "slow answers are not slow nodes");
     }
 }

@@ -44,7 +44,7 @@ pub async fn send(persona: &Persona, mut request: Request<Vec<u8>>) -> (Reply, u
         Ok(answer) => {
             let after = answer.extensions().get().map_or(Duration::ZERO, |AnsweredAfter(after)| *after);
             turn.took(after);
-            (read(answer, persona.traffic.pace().patience(BODY_WITHIN)).await, after.as_millis() as u64)
+            (read(answer, persona.traffic.pace().requests().patience(BODY_WITHIN)).await, after.as_millis() as u64)
         }
         Err(error) => (Reply::Broken(format!("the API server could not be asked: {}", chain(&error))), 0),
     }

@@ -95,7 +95,7 @@ where
             execs.fetch_add(u64::from(exec), Ordering::Relaxed);
             let start = Instant::now();
             let silent = unanswered.load(Ordering::Relaxed) >= SILENT_AFTER;
-            let within = if silent { IMPATIENT } else { pace.patience(ANSWER_WITHIN) };
+            let within = if silent { IMPATIENT } else { pace.requests().patience(ANSWER_WITHIN) };
             let answer = tokio::time::timeout(within, answer).await;
             match &answer {
                 Ok(Ok(answer)) => {

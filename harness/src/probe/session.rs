@@ -50,7 +50,7 @@ impl Session {
     pub(super) async fn open_in(turn: Turn, pods: &Api<Pod>, pod: &str, pace: &Pace) -> Result<Self, String> {
         let params =
             AttachParams::default().stdin(true).stderr(false).max_stdin_buf_size(PIPE).max_stdout_buf_size(PIPE);
-        let (start, slack) = (Instant::now(), pace.patience(SLACK));
+        let (start, slack) = (Instant::now(), pace.execs().patience(SLACK));
         let started = timeout(slack, pods.exec(pod, ["/agent/agent", "session"], &params)).await;
         let broke = |why: String| format!("the exec into {pod} broke: {why}");
         let mut process = match started {
@@ -80,7 +80,7 @@ impl Session {
     ) -> Result<Vec<Answer>, String> {
         let lines = verbs.into_iter().enumerate().map(|(id, verb)| verb.line_within(id, within) + "\n");
         let lines: Vec<String> = lines.collect();
-        let (start, limit) = (Instant::now(), within + self.pace.patience(SLACK));
+        let (start, limit) = (Instant::now(), within + self.pace.execs().patience(SLACK));
         let answered = timeout(limit, self.exchange(&lines)).await;
         let took = start.elapsed();
         let answers = answered.unwrap_or_else(|_| Err(format!("no answer within {} s", limit.as_secs())));

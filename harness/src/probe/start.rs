@@ -212,12 +212,13 @@ impl Probes {
         let name = outfit.name.clone();
         let what = format!("the probe in {namespace} on {}", node.name);
         let turn = self.pace.pods().turn().await;
-        let (asked, within) = (Instant::now(), self.pace.patience(RUNNING_WITHIN));
+        let (asked, within) = (Instant::now(), self.pace.pods().patience(RUNNING_WITHIN));
         self.place(sandbox, namespace, node, outfit).await?;
         let pods: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
         // Whoever does not come for so long, or finds no place, does not keep others waiting.
         let moving =
-            timeout(self.pace.patience(MOVING_WITHIN), await_condition(pods.clone(), &name, SettledOrNowhere)).await;
+            timeout(self.pace.pods().patience(MOVING_WITHIN), await_condition(pods.clone(), &name, SettledOrNowhere))
+                .await;
         let (turn, settled) = match moving {
             Ok(Ok(Some(pod))) if matches!(standing(&pod), Standing::Starting) => {
                 drop(turn);
