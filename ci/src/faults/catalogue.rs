@@ -122,8 +122,13 @@ const ALL: [Fault; 22] = [
 ];
 
 impl Fault {
+    /// Whether it makes everything late, so that a run takes minutes.
+    pub(crate) fn takes_minutes(&self) -> bool {
+        self.is_load() || self.wire == Wire::Late
+    }
+
     /// Whether it is about how long things take.
-    pub(crate) fn is_load(&self) -> bool {
+    pub(super) fn is_load(&self) -> bool {
         self.blow.is_some_and(Blow::is_load)
     }
 
