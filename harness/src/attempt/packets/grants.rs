@@ -91,7 +91,8 @@ impl Guarded<'_> {
         let _hush = cx.quiet().await;
         let copies = place.copies.max(1);
         let mut grounds = cx.grounds(copies).await.map_err(NoVerdict::Inconclusive)?;
-        if place.behind_walls && !grounds.unveiled() {
+        let walled = grounds.unveiled();
+        if place.behind_walls && !walled {
             return Err(NoVerdict::inconclusive("the walls that the pods have started behind are no longer there"));
         }
         let (before, asked, start) = (cx.pulse().await?, cases.len(), Instant::now());
