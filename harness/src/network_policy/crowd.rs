@@ -181,7 +181,8 @@ impl Grounds {
     }
 }
 
-/// The first alone, which shows how fast a pod starts here; then one on each node after the other.
+/// The first alone, which shows how fast a pod starts here; then one on each node after the other. Those that are left at the end, too few for
+/// all nodes, come with the round before.
 fn rounds(wanted: Vec<(usize, Wanted<'_>)>) -> Vec<Vec<(usize, Wanted<'_>)>> {
     let mut of_nodes: BTreeMap<&str, VecDeque<(usize, Wanted<'_>)>> = BTreeMap::new();
     for (place, pod) in wanted {
@@ -191,7 +192,11 @@ fn rounds(wanted: Vec<(usize, Wanted<'_>)>) -> Vec<Vec<(usize, Wanted<'_>)>> {
     let first = of_nodes.values_mut().next().and_then(VecDeque::pop_front);
     rounds.extend(first.map(|first| vec![first]));
     while of_nodes.values().any(|waiting| !waiting.is_empty()) {
-        rounds.push(of_nodes.values_mut().filter_map(VecDeque::pop_front).collect());
+        let round: Vec<_> = of_nodes.values_mut().filter_map(VecDeque::pop_front).collect();
+        match rounds.last_mut().filter(|last| round.len() < of_nodes.len() && last.len() == of_nodes.len()) {
+            Some(last) => last.extend(round),
+            None => rounds.push(round),
+        }
     }
     rounds
 }
@@ -260,7 +265,7 @@ mod tests {
     use crate::record::facts::NodeFacts;
 
     #[test]
-    fn the_first_comes_alone_and_then_one_on_each_node() {
+    fn the_first_comes_alone_and_then_one_on_each_node_with_what_is_left() {
         let nodes = ["n", "m"].map(|name| NodeFacts { name: name.into(), ..NodeFacts::default() });
         let pods = [0, 1, 0, 0, 1].map(|node: usize| {
             let outfit = Outfit {
@@ -276,6 +281,6 @@ mod tests {
             .iter()
             .map(|round| round.iter().map(|(_, pod)| pod.node.name.as_str()).collect())
             .collect();
-        assert_eq!(rounds, ["m", "mn", "n", "n"]);
+        assert_eq!(rounds, ["m", "mnn", "n"]);
     }
 }

@@ -54,8 +54,8 @@ const WITHIN_AT_LAST: Duration = Duration::from_millis(1500);
 /// How many times longer than a leak something else may last: a path that stays open is what this is about, one that opens late is not.
 const PATIENCE: u32 = 4;
 const AGAIN_AFTER: Duration = Duration::from_millis(20);
-/// A look that comes too early is a look in vain: the first one waits about as long as engines here have lately taken, and no longer than this.
-const FIRST_AFTER: Duration = Duration::from_millis(200);
+/// What a change that shows nowhere is given to be taken up, at the most: about as long as engines have lately taken for one that shows.
+const AT_MOST: Duration = Duration::from_millis(200);
 
 /// The label by which cases name namespaces, and the one by which they name pods.
 const NS: &str = "ns";
@@ -76,8 +76,8 @@ pub struct Fixture {
     still: World,
     /// What closed paths are given in the next look.
     within: Duration,
-    /// How long after a change the first look comes.
-    first_after: Duration,
+    /// How long the last change took to be taken up.
+    taken_up_after: Duration,
     /// Cases so far: each has policies of names of its own.
     cases: usize,
 }
@@ -143,7 +143,7 @@ impl Fixture {
             still: World::default(),
             world,
             within: WITHIN,
-            first_after: AGAIN_AFTER,
+            taken_up_after: AT_MOST,
             cases: 0,
         };
         fixture.change(before).await?;
@@ -197,11 +197,6 @@ impl Fixture {
         }
         self.still = World { policies: Vec::new(), ..self.world.clone() };
         Ok(())
-    }
-
-    /// What a look gives closed paths at present.
-    pub(crate) fn within(&self) -> Duration {
-        self.within
     }
 
     /// Its pods' sessions, in their order.
@@ -306,21 +301,17 @@ impl Fixture {
         let mut held = Held::default();
         for stage in &case.stages {
             next = self.changed(next, stage)?;
+            let before = self.world.clone();
             self.becomes(next.clone()).await.map_err(|why| format!("{}: {why}", told(stage)))?;
             let start = Instant::now();
-            if !stage.is_empty() {
-                sleep(self.first_after).await;
-            }
-            let mut looks = 0;
+            self.taken_up(&before, start, limit).await?;
             loop {
                 let begun = start.elapsed();
-                looks += 1;
                 let within = if begun > limit { WITHIN_AT_LAST } else { self.within };
-                let observed = self.observe(within).await?;
+                let observed = self.observe(|_| true, within).await?;
                 let sure = self.paced_by(&observed, within);
                 let deviations = Deviations::of(&self.world, &observed, |pod| self.name(pod));
                 if deviations.is_empty() && sure {
-                    self.first_after = if looks == 1 { self.first_after * 9 / 10 } else { begun.min(FIRST_AFTER) };
                     held.converged_ms.push(begun.as_millis() as u64);
                     let open = observed.iter().filter(|(path, _)| path.granted(&self.world)).count();
                     held.open += open;
@@ -339,11 +330,41 @@ impl Fixture {
         Ok(held)
     }
 
-    /// Tries every path.
-    async fn observe(&mut self, within: Duration) -> Result<Vec<(Path, Answer)>, String> {
+    /// Waits until the paths that a change opens or closes are so, or `limit` is over: a look at all of them costs many times as much, and one
+    /// that comes too early is in vain. A change that shows nowhere is given what the last one took.
+    async fn taken_up(&mut self, before: &World, start: Instant, limit: Duration) -> Result<(), String> {
+        let now = self.world.clone();
+        let mut within = AT_LEAST;
+        loop {
+            let turned = self.observe(|path| path.granted(before) != path.granted(&now), within).await?;
+            if turned.is_empty() {
+                sleep(self.taken_up_after * u32::from(now != *before)).await;
+                return Ok(());
+            }
+            let deviations = Deviations::of(&now, &turned, |_| String::new());
+            if deviations.is_empty() {
+                self.taken_up_after = start.elapsed().min(AT_MOST);
+                return Ok(());
+            }
+            if start.elapsed() > limit {
+                return Ok(());
+            }
+            // What is open may not get through so soon.
+            within = (within * if deviations.cut.is_empty() { 1 } else { 2 }).min(WITHIN);
+            sleep(AGAIN_AFTER).await;
+        }
+    }
+
+    /// Tries the paths that are `wanted`.
+    async fn observe(&mut self, wanted: impl Fn(&Path) -> bool, within: Duration) -> Result<Vec<(Path, Answer)>, String> {
         let (world, doors) = (&self.world, &self.doors);
+        let wanted = &wanted;
         let looks = self.sessions.iter_mut().enumerate().map(|(from, session)| async move {
-            let paths = paths_from(from, world, &PORTS, doors);
+            let mut paths = paths_from(from, world, &PORTS, doors);
+            paths.retain(wanted);
+            if paths.is_empty() {
+                return Ok(Vec::new());
+            }
             let verbs: Vec<Verb> = paths.iter().map(Path::verb).collect();
             let answers = session.ask(&verbs, within).await?;
             Ok::<_, String>(paths.into_iter().zip(answers).collect::<Vec<_>>())

@@ -8,8 +8,11 @@ use crate::network_policy::case::Change;
 use crate::network_policy::fixture::{Fixture, Watched};
 use crate::probe::batch::Touch;
 
-/// What a packet may take while it is being timed, at the most: a dropped one is known to be so no sooner.
+/// What a packet may take while it is being timed, at the most: a dropped one is known to be so no sooner. So many times what the slowest of
+/// them has last taken while all was open, and no less than a packet that had to wait for its processor.
 const WITHIN: Duration = Duration::from_millis(100);
+const TIMES: u64 = 6;
+const AT_LEAST: Duration = Duration::from_millis(25);
 const AGAIN_AFTER: Duration = Duration::from_millis(5);
 
 /// So many looks in a row must say the same: what flaps has not settled.
@@ -41,17 +44,19 @@ impl Fixture {
     ) -> Result<Vec<Round>, String> {
         let mut timed = Vec::new();
         self.clear().await?;
-        self.settle(from, to, Touch::Reached, Instant::now(), limit).await?;
+        let first = self.settle(from, to, Touch::Reached, WITHIN, limit).await?;
+        let mut within = paced(first.slowest_ms);
         for _ in 0..rounds {
             self.change(std::slice::from_ref(policy)).await?;
-            let closed = self.settle(from, to, Touch::Stopped, Instant::now(), limit).await?;
+            let closed = self.settle(from, to, Touch::Stopped, within, limit).await?;
             self.change(std::slice::from_ref(gone)).await?;
-            let open = self.settle(from, to, Touch::Reached, Instant::now(), limit).await?;
+            let open = self.settle(from, to, Touch::Reached, WITHIN, limit).await?;
+            within = paced(open.slowest_ms);
             let all = |ms: &[Option<u64>]| ms.iter().copied().collect::<Option<Vec<u64>>>()?.into_iter().max();
             let round = Round {
-                first_closed_ms: closed.iter().flatten().min().copied(),
-                all_closed_ms: all(&closed),
-                all_open_ms: all(&open),
+                first_closed_ms: closed.after_ms.iter().flatten().min().copied(),
+                all_closed_ms: all(&closed.after_ms),
+                all_open_ms: all(&open.after_ms),
             };
             timed.push(round);
             // Whatever did not happen once in so long a time will not happen the next time.
@@ -67,39 +72,55 @@ impl Fixture {
         from: &str,
         to: &str,
         wanted: Touch,
-        since: Instant,
+        within: Duration,
         limit: Duration,
-    ) -> Result<Vec<Option<u64>>, String> {
-        let within = self.within().min(WITHIN);
+    ) -> Result<Settled, String> {
+        let since = Instant::now();
         let watched = self.watched(from, to).into_iter().map(|path| settled(path, &wanted, since, within, limit));
-        join_all(watched).await.into_iter().collect()
+        let settled = join_all(watched).await.into_iter().collect::<Result<Vec<_>, _>>()?;
+        let slowest_ms = settled.iter().map(|(_, slowest)| *slowest).max().unwrap_or_default();
+        Ok(Settled { after_ms: settled.into_iter().map(|(after, _)| after).collect(), slowest_ms })
     }
 }
 
-/// When the path first was as wanted, and stayed so.
+/// Some paths that have become as wanted, or have not.
+struct Settled {
+    /// When each was, in milliseconds.
+    after_ms: Vec<Option<u64>>,
+    /// What the slowest answer of those that count took.
+    slowest_ms: u64,
+}
+
+/// What a packet may take where the slowest one took `slowest_ms`.
+fn paced(slowest_ms: u64) -> Duration {
+    Duration::from_millis(slowest_ms * TIMES).clamp(AT_LEAST, WITHIN)
+}
+
+/// When the path first was as wanted, and stayed so; and what the slowest of these answers took.
 async fn settled(
     path: Watched<'_>,
     wanted: &Touch,
     since: Instant,
     within: Duration,
     limit: Duration,
-) -> Result<Option<u64>, String> {
-    let (mut first, mut looks) = (0, 0);
+) -> Result<(Option<u64>, u64), String> {
+    let (mut first, mut looks, mut slowest) = (0, 0, 0);
     while since.elapsed() < limit || looks > 0 {
         let begun = since.elapsed().as_millis() as u64;
         let answers = path.session.ask(std::slice::from_ref(&path.verb), within).await?;
-        if answers.first().is_none_or(|answer| answer.touch() != *wanted) {
-            looks = 0;
-        } else {
-            if looks == 0 {
-                first = begun;
-            }
-            looks += 1;
-            if looks == SETTLED {
-                return Ok(Some(first));
+        match answers.first().filter(|answer| answer.touch() == *wanted) {
+            None => (looks, slowest) = (0, 0),
+            Some(answer) => {
+                if looks == 0 {
+                    first = begun;
+                }
+                (looks, slowest) = (looks + 1, slowest.max(answer.ms));
+                if looks == SETTLED {
+                    return Ok((Some(first), slowest));
+                }
             }
         }
         sleep(AGAIN_AFTER).await;
     }
-    Ok(None)
+    Ok((None, slowest))
 }

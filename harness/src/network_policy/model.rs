@@ -32,7 +32,7 @@ impl Protocol {
 }
 
 /// A pod as policies see it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct PolicyPod {
     /// Its namespace.
     pub namespace: String,
@@ -54,7 +54,7 @@ pub struct Port {
 }
 
 /// Namespaces, pods, and the policies that hold among them.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct World {
     /// The namespaces' labels.
     pub namespaces: BTreeMap<String, Labels>,

@@ -1,14 +1,15 @@
-//! Talking to a running agent. Whatever is asked of one agent within a few milliseconds travels in one exec, so that all its
+//! Talking to a running agent. Whatever is asked of one agent within a few milliseconds travels in one batch, so that all its
 //! denied targets share one time-out; and what several ask of it at that moment, as cells of a scenario do with their controls, is tried once.
+//! An exec whose batch has been answered takes the next one: what starts a process in a container costs a node more than what is sent.
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
 use kube::api::Api;
 use tokio::sync::{Semaphore, mpsc, oneshot};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::pace::Pace;
 use crate::probe::batch::{Answer, TIMEOUT_MS, Verb};
@@ -19,6 +20,8 @@ const GATHER: Duration = Duration::from_millis(10);
 /// Execs under way at once in one agent's pod: the runtime's own process is in the pod's memory limit until it has become the agent, and a
 /// crowd of them is killed there. Whatever is asked meanwhile travels together in the next one.
 const AT_ONCE: usize = 2;
+/// How long an exec is kept that nobody asks anything: what lies between may take an idle connection down without a word.
+const KEPT: Duration = Duration::from_secs(10);
 /// Lines of one batch: the agent's own limit is 1024.
 const LINES: usize = 512;
 
@@ -43,21 +46,28 @@ impl Line {
         let pods: Api<Pod> = Api::namespaced(client, namespace);
         let pod = pod.to_owned();
         let execs = Arc::new(Semaphore::new(AT_ONCE));
+        let idle = Arc::<Idle>::default();
         tokio::spawn(async move {
             while let Some(first) = asked.recv().await {
                 sleep(GATHER).await;
                 let Ok(own) = execs.clone().acquire_owned().await else { break };
-                let turn = pace.execs().turn().await;
+                let kept = match idle.take() {
+                    Some(session) => Ok(session),
+                    None => Err(pace.execs().turn().await),
+                };
                 let mut together = Together::default();
                 together.add(first);
                 while together.verbs.len() < LINES {
                     let Ok(next) = asked.try_recv() else { break };
                     together.add(next);
                 }
-                let (pods, pod, pace) = (pods.clone(), pod.clone(), pace.clone());
+                let (pods, pod, pace, idle) = (pods.clone(), pod.clone(), pace.clone(), idle.clone());
                 tokio::spawn(async move {
-                    let session = Session::open_in(turn, &pods, &pod, &pace).await;
-                    answer(session, together).await;
+                    let session = match kept {
+                        Ok(session) => Ok(session),
+                        Err(turn) => Session::open_in(turn, &pods, &pod, &pace).await,
+                    };
+                    idle.keep(answer(session, together).await);
                     drop(own);
                 });
             }
@@ -94,6 +104,23 @@ impl Line {
     }
 }
 
+/// Execs that have answered everything so far, and since when they do nothing.
+#[derive(Default)]
+struct Idle(Mutex<Vec<(Session, Instant)>>);
+
+impl Idle {
+    fn take(&self) -> Option<Session> {
+        let mut idle = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        idle.retain(|(_, since)| since.elapsed() < KEPT);
+        Some(idle.pop()?.0)
+    }
+
+    fn keep(&self, session: Option<Session>) {
+        let mut idle = self.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        idle.extend(session.map(|session| (session, Instant::now())));
+    }
+}
+
 /// Questions that travel together.
 #[derive(Default)]
 struct Together {
@@ -123,11 +150,14 @@ impl Together {
     }
 }
 
-async fn answer(session: Result<Session, String>, together: Together) {
-    let answers = match session {
-        Ok(mut session) => session.ask(&together.verbs, Duration::from_millis(TIMEOUT_MS.into())).await,
-        Err(why) => Err(why),
+/// Returned is the exec, where it did not break.
+async fn answer(session: Result<Session, String>, together: Together) -> Option<Session> {
+    let mut session = session;
+    let answers = match &mut session {
+        Ok(session) => session.ask(&together.verbs, Duration::from_millis(TIMEOUT_MS.into())).await,
+        Err(why) => Err(why.clone()),
     };
+    let unbroken = answers.is_ok();
     for (places, reply) in together.questions {
         let share = answers.as_ref().map_err(Clone::clone).and_then(|all| {
             let share: Option<Vec<Answer>> = places.iter().map(|place| all.get(*place).cloned()).collect();
@@ -136,6 +166,7 @@ async fn answer(session: Result<Session, String>, together: Together) {
         // A scenario that has gone away since does not wait for its answer.
         let _ = reply.send(share);
     }
+    session.ok().filter(|_| unbroken)
 }
 
 #[cfg(test)]
