@@ -54,12 +54,19 @@ const WITHIN_AT_LAST: Duration = Duration::from_millis(1500);
 /// How many times longer than a leak something else may last: a path that stays open is what this is about, one that opens late is not.
 const PATIENCE: u32 = 4;
 const AGAIN_AFTER: Duration = Duration::from_millis(20);
+/// No engine is so quick that it is worth while to look at once.
+const NONE_BEFORE: Duration = Duration::from_millis(40);
 /// What a change that shows nowhere is given to be taken up, at the most: about as long as engines have lately taken for one that shows.
 const AT_MOST: Duration = Duration::from_millis(200);
 
 /// The label by which cases name namespaces, and the one by which they name pods.
 const NS: &str = "ns";
 const POD: &str = "pod";
+
+/// Looks of several fixtures do not begin together: what is open would answer the later.
+#[derive(Default)]
+struct Bursts(Arc<tokio::sync::Mutex<()>>);
+const BURST: Duration = Duration::from_millis(30);
 
 /// Some namespaces and pods.
 pub struct Fixture {
@@ -78,6 +85,7 @@ pub struct Fixture {
     within: Duration,
     /// How long the last change took to be taken up.
     taken_up_after: Duration,
+    bursts: Arc<tokio::sync::Mutex<()>>,
     /// Cases so far: each has policies of names of its own.
     cases: usize,
 }
@@ -144,6 +152,7 @@ impl Fixture {
             world,
             within: WITHIN,
             taken_up_after: AT_MOST,
+            bursts: env.memory.of::<Bursts>().0.clone(),
             cases: 0,
         };
         fixture.change(before).await?;
@@ -335,6 +344,7 @@ impl Fixture {
     async fn taken_up(&mut self, before: &World, start: Instant, limit: Duration) -> Result<(), String> {
         let now = self.world.clone();
         let mut within = AT_LEAST;
+        sleep(NONE_BEFORE * u32::from(now != *before)).await;
         loop {
             let turned = self.observe(|path| path.granted(before) != path.granted(&now), within).await?;
             if turned.is_empty() {
@@ -356,7 +366,11 @@ impl Fixture {
     }
 
     /// Tries the paths that are `wanted`.
-    async fn observe(&mut self, wanted: impl Fn(&Path) -> bool, within: Duration) -> Result<Vec<(Path, Answer)>, String> {
+    async fn observe(
+        &mut self,
+        wanted: impl Fn(&Path) -> bool,
+        within: Duration,
+    ) -> Result<Vec<(Path, Answer)>, String> {
         let (world, doors) = (&self.world, &self.doors);
         let wanted = &wanted;
         let looks = self.sessions.iter_mut().enumerate().map(|(from, session)| async move {
@@ -369,7 +383,13 @@ impl Fixture {
             let answers = session.ask(&verbs, within).await?;
             Ok::<_, String>(paths.into_iter().zip(answers).collect::<Vec<_>>())
         });
-        let observed: Result<Vec<_>, _> = join_all(looks).await.into_iter().collect();
+        let turn = self.bursts.clone().lock_owned().await;
+        let burst = async {
+            sleep(BURST).await;
+            drop(turn);
+        };
+        let (observed, ()) = tokio::join!(join_all(looks), burst);
+        let observed: Result<Vec<_>, _> = observed.into_iter().collect();
         Ok(observed?.concat())
     }
 
