@@ -1,7 +1,8 @@
 //! A number of turns that grows while whatever is done in them takes no longer for it, and shrinks when it does.
 //!
-//! What is compared is what the middle one of the last turns has taken with the least that this has ever been: up to twice that, there may be
-//! more; beyond three times, they wait for each other. A single one that is late says nothing: answers may be as various as they like.
+//! What is compared is what the middle one of the last turns has taken with the least that this has been: up to twice that, there may be
+//! more; beyond three times, they wait for each other. A single one that is late says nothing: answers may be as various as they like. Where
+//! as few as there may be are as slow, it is not for their number: they are what is compared with from then on.
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -106,8 +107,11 @@ impl Throttle {
         // What was under way when the limit changed says nothing about the new one.
         let settled = state.since >= state.limit;
         if middle > self.bounds.at_ease.max(best * 3) {
-            if settled {
+            if settled && state.limit > self.bounds.least {
                 self.shrink(&mut state, 3, 4);
+            } else if settled {
+                // As few as there can be make it no faster: that is how slow it has become, whoever is to blame.
+                state.best = Some(middle);
             }
         } else if middle <= self.bounds.at_ease.max(best * 2) && crowded {
             // Half as many again with each round at first: what is under way was begun when there was less of it.
@@ -232,6 +236,25 @@ mod tests {
         assert!(third.is_err(), "a third turn at a limit of two");
         drop(turns);
         assert!(tokio::time::timeout(Duration::from_secs(1), throttle.turn()).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_cluster_that_has_become_slow_by_itself_is_asked_for_as_much_as_before() {
+        let throttle = Arc::new(Throttle::new(BOUNDS));
+        let ask = |ms: u64, turns: usize| {
+            let throttle = throttle.clone();
+            async move {
+                let all = (0..turns).map(|_| async {
+                    let turn = throttle.turn().await;
+                    tokio::time::sleep(Duration::from_millis(ms)).await;
+                    turn.took(Duration::from_millis(ms));
+                });
+                futures::future::join_all(all).await;
+            }
+        };
+        ask(20, MIDDLE_OF).await;
+        ask(900, 100).await;
+        assert!(throttle.limit() >= BOUNDS.first * 2, "{}", throttle.limit());
     }
 
     #[tokio::test(start_paused = true)]
