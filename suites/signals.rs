@@ -34,11 +34,29 @@ impl Watch {
                 held.interrupted = true;
                 (held.env.take(), held.range.take())
             };
+            let left = match (&range, &env) {
+                (Some(range), _) => format!(
+                    "the throw-away cluster {range} may still be there: `cargo xtask range down --name {range}` takes it away"
+                ),
+                (None, Some(env)) => format!(
+                    "what the run has made may still be in cluster {name}: `cargo xtask sweep --cluster {name}` takes it away",
+                    name = env.facts.name
+                ),
+                (None, None) => "nothing was made".to_owned(),
+            };
             // A throw-away cluster takes everything with it.
-            let ended = match (range, env) {
-                (Some(range), _) => Range::remove(&range).await.map(|()| None).map_err(|error| format!("{error:#}")),
-                (None, Some(env)) => env.sandbox.sweep().await.map(|swept| swept.warning),
-                (None, None) => Ok(None),
+            let ended = async {
+                match (range, env) {
+                    (Some(range), _) => Range::remove(&range).await.map(|()| None).map_err(|error| format!("{error:#}")),
+                    (None, Some(env)) => env.sandbox.sweep().await.map(|swept| swept.warning),
+                    (None, None) => Ok(None),
+                }
+            };
+            // Whoever asks again does not want to wait.
+            let ended = tokio::select! {
+                ended = ended => ended,
+                _ = interrupt.recv() => Err(format!("interrupted again: {left}")),
+                _ = terminate.recv() => Err(format!("told again to end: {left}")),
             };
             match ended {
                 Ok(None) => {}

@@ -267,6 +267,93 @@ fn a_signal_half_way(#[case] name: &str, #[case] code: i32) {
     assert_eq!(everything(), before);
 }
 
+#[test]
+#[ignore = "needs a range; .ci/run sets OKE_CONFORMANCE_RANGE"]
+fn who_asks_twice_does_not_wait_and_is_told_what_to_do() {
+    let before = everything();
+    let suite = suite();
+    let started = start_few(&suite, &[]);
+    half_way(&started);
+    signal("INT", started.pid());
+    // Signals of one kind that wait to be heard are one.
+    std::thread::sleep(Duration::from_millis(200));
+    signal("INT", started.pid());
+    let Ended { code, stderr, .. } = started.end(A_RUN);
+    assert_eq!(code, Some(130), "{stderr}");
+    assert!(
+        stderr
+            .contains(&format!("interrupted again: what the run has made may still be in cluster {}", live::context())),
+        "{stderr}"
+    );
+    assert!(stderr.contains("cargo xtask sweep --cluster"), "{stderr}");
+    sweep();
+    assert_eq!(everything(), before);
+}
+
+/// A place at the API server that is too small for a run of this account: what is beyond it is turned away, 429, until this is dropped.
+struct Cramped;
+
+impl Cramped {
+    const NAME: &str = "bad-input-cramped";
+
+    fn apply(account: &str) -> Self {
+        let level = r#"{"apiVersion":"flowcontrol.apiserver.k8s.io/v1","kind":"PriorityLevelConfiguration","metadata":{"name":"[name]"},
+            "spec":{"type":"Limited","limited":{"nominalConcurrencyShares":1,"lendablePercent":0,"borrowingLimitPercent":0,"limitResponse":{"type":"Reject"}}}}"#;
+        let flow = r#"{"apiVersion":"flowcontrol.apiserver.k8s.io/v1","kind":"FlowSchema","metadata":{"name":"[name]"},
+            "spec":{"matchingPrecedence":1,"priorityLevelConfiguration":{"name":"[name]"},"rules":[{
+                "subjects":[{"kind":"ServiceAccount","serviceAccount":{"namespace":"kube-system","name":"[account]"}}],
+                "resourceRules":[{"verbs":["*"],"apiGroups":["*"],"resources":["*"],"namespaces":["*"],"clusterScope":true}]}]}}"#;
+        for manifest in [level, flow] {
+            let manifest = manifest.replace("[name]", Self::NAME).replace("[account]", account);
+            live::kubectl_with(&["create", "--filename=-"], &manifest);
+        }
+        Self
+    }
+
+    /// How many requests it has turned away so far.
+    fn turned_away() -> f64 {
+        let metrics = kubectl(&["get", "--raw", "/metrics"]);
+        let of_this = format!("flow_schema=\"{}\"", Self::NAME);
+        let rejected = metrics.lines().filter(|line| {
+            line.starts_with("apiserver_flowcontrol_rejected_requests_total{") && line.contains(&of_this)
+        });
+        rejected.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    }
+}
+
+impl Drop for Cramped {
+    fn drop(&mut self) {
+        for kind in ["flowschema", "prioritylevelconfiguration"] {
+            kubectl(&["delete", kind, Self::NAME, "--ignore-not-found"]);
+        }
+    }
+}
+
+#[test]
+#[ignore = "needs a range; .ci/run sets OKE_CONFORMANCE_RANGE"]
+fn a_signal_while_the_pace_is_at_its_lowest() {
+    let before = everything();
+    let account = Account::with("bad-input-cramped", "*");
+    let suite = account.suite();
+    let cramped = Cramped::apply(account.name);
+    let beside = everything();
+    let turned_away = Cramped::turned_away();
+    let started = start_few(&suite, &[]);
+    half_way(&started);
+    // Each halves the pace, down to four requests and attempts; the sweep is turned away as well now and then.
+    let began = Instant::now();
+    while Cramped::turned_away() < turned_away + 8.0 {
+        assert!(began.elapsed() < A_RUN, "nothing is turned away: {:?}", started.said("stdout"));
+    }
+    signal("INT", started.pid());
+    let Ended { code, stderr, .. } = started.end(A_RUN);
+    assert_eq!((code, stderr.trim()), (Some(130), "interrupted: taking away what the run has made"));
+    assert_eq!(everything(), beside);
+    drop(cramped);
+    drop(account);
+    assert_eq!(everything(), before);
+}
+
 /// Points of a run that takes so long, one in each of as many parts of it, in an order that mixes early and late ones.
 fn points(count: u64, whole: Duration, seed: Seed) -> Vec<Duration> {
     let part_ms = whole.as_millis() as u64 / count;

@@ -5,6 +5,7 @@ use hyper::StatusCode;
 
 use super::blow::Blow;
 use super::wire::{From, Wire};
+use crate::prove::Seed;
 
 /// Something that goes wrong around a run, and must never make it pass.
 #[derive(Clone, Copy, Debug)]
@@ -122,8 +123,15 @@ const ALL: [Fault; 22] = [
 ];
 
 impl Fault {
-    /// Whether it makes everything late, so that a run takes minutes.
-    pub(crate) fn takes_minutes(&self) -> bool {
+    /// What a night takes in: of those that make everything late, so that a run takes minutes, the one that `seed` draws; all others.
+    pub(crate) fn of_a_night(seed: Seed) -> Vec<Self> {
+        let (minutes, mut night): (Vec<Self>, Vec<Self>) = ALL.into_iter().partition(Self::takes_minutes);
+        // First: the one that mends a plug-in comes last.
+        night.splice(0..0, minutes.into_iter().min_by_key(|fault| seed.rank(fault.name)));
+        night
+    }
+
+    fn takes_minutes(&self) -> bool {
         self.is_load() || self.wire == Wire::Late
     }
 
@@ -148,5 +156,20 @@ impl Fault {
         let names = || ALL.map(|fault| fault.name).join(", ");
         let found = ALL.into_iter().find(|fault| fault.name == name);
         found.with_context(|| format!("there is no fault `{name}`; there are: {}", names()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn over_many_nights_each_fault_has_its_turn() {
+        let night = |number: u32| Fault::of_a_night(number.to_string().parse().unwrap());
+        let slow = |night: &[Fault]| night.iter().filter(|fault| fault.takes_minutes()).count();
+        assert!((0..50).map(night).all(|night| slow(&night) == 1));
+        let seen: BTreeSet<&str> = (0..50).flat_map(night).map(|fault| fault.name).collect();
+        assert_eq!(seen.len(), ALL.len());
     }
 }

@@ -16,8 +16,16 @@ pub(crate) async fn of(kubectl: &Kubectl) -> Result<Vec<String>> {
     Ok(lines(&objects))
 }
 
+/// The day on which a token that lies in a Secret was last used, which the API server writes on it after each midnight.
+const LAST_USED: &str = "kubernetes.io/legacy-token-last-used:";
+
 fn lines(objects: &str) -> Vec<String> {
-    let objects = objects.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" "));
+    // Labels come as `map[key:value key:value]`, and as `<none>`.
+    let objects = objects.lines().map(|line| {
+        let words = line.split_whitespace().map(|word| word.trim_start_matches("map[").trim_end_matches(']'));
+        let words = words.filter(|word| !word.is_empty() && !word.starts_with(LAST_USED)).collect::<Vec<_>>();
+        words.join(" ").trim_end_matches(" <none>").to_owned()
+    });
     let mut objects: Vec<String> = objects.filter(|object| !object.is_empty()).collect();
     objects.sort();
     objects
@@ -30,5 +38,15 @@ mod tests {
     #[test]
     fn an_object_is_a_line_whatever_the_columns_widths() {
         assert_eq!(lines("Pod   b    two\n\nNode  <none>  one \n"), ["Node <none> one", "Pod b two"]);
+    }
+
+    #[test]
+    fn a_day_that_passes_changes_nothing() {
+        let secret = |labels: &str| lines(&format!("Secret a token 7 {labels}"));
+        let (never, first) = (secret("<none>"), secret("map[kubernetes.io/legacy-token-last-used:2026-11-26]"));
+        assert_eq!((&never, &first), (&secret("map[kubernetes.io/legacy-token-last-used:2026-11-27]"), &never));
+        let labelled = secret("map[a:b kubernetes.io/legacy-token-last-used:2026-11-27 z:y]");
+        assert_eq!(labelled, ["Secret a token 7 a:b z:y"]);
+        assert_ne!(labelled, secret("map[a:b]"));
     }
 }
