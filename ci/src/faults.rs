@@ -104,9 +104,12 @@ pub async fn prove(range: &Range, faults: &[Fault], extent: Extent, tell: &dyn F
 /// The scenarios that are asked under faults.
 struct Asked(BTreeSet<String>);
 
+/// A hundred cases by the way that `network/label-change-covered` goes with four: on a node with a tenth of a processor, minutes.
+const HUNDRED: &str = "network/grants-hold";
+
 impl Asked {
     fn of(extent: Extent) -> Self {
-        let all = scenarios::all();
+        let all = scenarios::all().into_iter().filter(|entry| extent.all || entry.id != HUNDRED).collect::<Vec<_>>();
         Self(if extent.all { all.into_iter().map(|entry| entry.id).collect() } else { drawn(&all, extent.seed) })
     }
 
