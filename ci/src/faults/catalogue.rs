@@ -34,6 +34,25 @@ pub(super) const NONE: Fault = wire("none", "nothing is wrong", Wire::Whole, Fro
 pub(super) const MIDDLE: From = From::Exec(4);
 
 const ALL: [Fault; 22] = [
+    // Side by side, whatever else is drawn: each of these ends with a sweep that gives up.
+    wire(
+        "429-for-good",
+        "from the middle of the run on, all of them",
+        Wire::Refused(StatusCode::TOO_MANY_REQUESTS, 1),
+        MIDDLE,
+    ),
+    wire(
+        "500-for-good",
+        "from the middle of the run on, all of them",
+        Wire::Refused(StatusCode::INTERNAL_SERVER_ERROR, 1),
+        MIDDLE,
+    ),
+    wire(
+        "503-for-good",
+        "from the middle of the run on, all of them",
+        Wire::Refused(StatusCode::SERVICE_UNAVAILABLE, 1),
+        MIDDLE,
+    ),
     wire("delayed", "every answer comes 300 to 1500 ms late", Wire::Late, From::Begun),
     wire(
         "cut",
@@ -49,34 +68,16 @@ const ALL: [Fault; 22] = [
         From::Begun,
     ),
     wire(
-        "429-for-good",
-        "from the middle of the run on, all of them",
-        Wire::Refused(StatusCode::TOO_MANY_REQUESTS, 1),
-        MIDDLE,
-    ),
-    wire(
         "500",
         "half of the requests are answered 500",
         Wire::Refused(StatusCode::INTERNAL_SERVER_ERROR, 2),
         From::Begun,
     ),
     wire(
-        "500-for-good",
-        "from the middle of the run on, all of them",
-        Wire::Refused(StatusCode::INTERNAL_SERVER_ERROR, 1),
-        MIDDLE,
-    ),
-    wire(
         "503",
         "a third of the requests are answered 503",
         Wire::Refused(StatusCode::SERVICE_UNAVAILABLE, 3),
         From::Begun,
-    ),
-    wire(
-        "503-for-good",
-        "from the middle of the run on, all of them",
-        Wire::Refused(StatusCode::SERVICE_UNAVAILABLE, 1),
-        MIDDLE,
     ),
     wire(
         "403-page",
@@ -125,10 +126,9 @@ const ALL: [Fault; 22] = [
 impl Fault {
     /// What a night takes in: of those that make everything late, so that a run takes minutes, the one that `seed` draws; all others.
     pub(crate) fn of_a_night(seed: Seed) -> Vec<Self> {
-        let (minutes, mut night): (Vec<Self>, Vec<Self>) = ALL.into_iter().partition(Self::takes_minutes);
-        // First: the one that mends a plug-in comes last.
-        night.splice(0..0, minutes.into_iter().min_by_key(|fault| seed.rank(fault.name)));
-        night
+        let drawn = ALL.into_iter().filter(Self::takes_minutes).min_by_key(|fault| seed.rank(fault.name));
+        let is_drawn = |fault: &Self| drawn.is_some_and(|drawn| drawn.name == fault.name);
+        ALL.into_iter().filter(|fault| !fault.takes_minutes() || is_drawn(fault)).collect()
     }
 
     fn takes_minutes(&self) -> bool {
