@@ -54,8 +54,8 @@ const WITHIN_AT_LAST: Duration = Duration::from_millis(1500);
 /// How many times longer than a leak something else may last: a path that stays open is what this is about, one that opens late is not.
 const PATIENCE: u32 = 4;
 const AGAIN_AFTER: Duration = Duration::from_millis(20);
-/// No engine is so quick that it is worth while to look at once.
-const NONE_BEFORE: Duration = Duration::from_millis(40);
+/// A first look is worth while after this part of what the last change took.
+const PART: u32 = 3;
 /// What a change that shows nowhere is given to be taken up, at the most: about as long as engines have lately taken for one that shows.
 const AT_MOST: Duration = Duration::from_millis(200);
 
@@ -63,10 +63,9 @@ const AT_MOST: Duration = Duration::from_millis(200);
 const NS: &str = "ns";
 const POD: &str = "pod";
 
-/// Looks of several fixtures do not begin together: what is open would answer the later.
+/// Looks of several fixtures at everything do not begin together: what is open would answer the later.
 #[derive(Default)]
 struct Bursts(Arc<tokio::sync::Mutex<()>>);
-const BURST: Duration = Duration::from_millis(30);
 
 /// Some namespaces and pods.
 pub struct Fixture {
@@ -315,9 +314,16 @@ impl Fixture {
             let start = Instant::now();
             self.taken_up(&before, start, limit).await?;
             loop {
+                let turn = self.bursts.clone().lock_owned().await;
                 let begun = start.elapsed();
                 let within = if begun > limit { WITHIN_AT_LAST } else { self.within };
-                let observed = self.observe(|_| true, within).await?;
+                let slowest = self.within / TIMES;
+                let apart = async {
+                    sleep(slowest).await;
+                    drop(turn);
+                };
+                let (observed, ()) = tokio::join!(self.observe(|_| true, within), apart);
+                let observed = observed?;
                 let sure = self.paced_by(&observed, within);
                 let deviations = Deviations::of(&self.world, &observed, |pod| self.name(pod));
                 if deviations.is_empty() && sure {
@@ -344,7 +350,7 @@ impl Fixture {
     async fn taken_up(&mut self, before: &World, start: Instant, limit: Duration) -> Result<(), String> {
         let now = self.world.clone();
         let mut within = AT_LEAST;
-        sleep(NONE_BEFORE * u32::from(now != *before)).await;
+        sleep(self.taken_up_after / PART * u32::from(now != *before)).await;
         loop {
             let turned = self.observe(|path| path.granted(before) != path.granted(&now), within).await?;
             if turned.is_empty() {
@@ -383,13 +389,7 @@ impl Fixture {
             let answers = session.ask(&verbs, within).await?;
             Ok::<_, String>(paths.into_iter().zip(answers).collect::<Vec<_>>())
         });
-        let turn = self.bursts.clone().lock_owned().await;
-        let burst = async {
-            sleep(BURST).await;
-            drop(turn);
-        };
-        let (observed, ()) = tokio::join!(join_all(looks), burst);
-        let observed: Result<Vec<_>, _> = observed.into_iter().collect();
+        let observed: Result<Vec<_>, _> = join_all(looks).await.into_iter().collect();
         Ok(observed?.concat())
     }
 
@@ -531,7 +531,12 @@ impl Fixture {
 fn paced(slowest: Option<Duration>, within: Duration) -> (Duration, bool) {
     // Nothing open to go by: only the whole time will do.
     let Some(slowest) = slowest else { return (WITHIN, within >= WITHIN) };
-    ((slowest * TIMES).clamp(AT_LEAST, WITHIN), within >= WITHIN || slowest * SURE <= within)
+    (given(slowest, AT_LEAST, WITHIN), within >= WITHIN || slowest * SURE <= within)
+}
+
+/// What a packet is given where the slowest that got through took `slowest`.
+pub(super) fn given(slowest: Duration, at_least: Duration, at_most: Duration) -> Duration {
+    (slowest * TIMES).clamp(at_least, at_most)
 }
 
 fn told(changes: &[Change]) -> String {

@@ -5,13 +5,12 @@ use futures::future::join_all;
 use tokio::time::sleep;
 
 use crate::network_policy::case::Change;
-use crate::network_policy::fixture::{Fixture, Watched};
+use crate::network_policy::fixture::{Fixture, Watched, given};
 use crate::probe::batch::Touch;
 
 /// What a packet may take while it is being timed, at the most: a dropped one is known to be so no sooner. So many times what the slowest of
 /// them has last taken while all was open, and no less than a packet that had to wait for its processor.
 const WITHIN: Duration = Duration::from_millis(100);
-const TIMES: u64 = 6;
 const AT_LEAST: Duration = Duration::from_millis(25);
 const AGAIN_AFTER: Duration = Duration::from_millis(5);
 
@@ -45,13 +44,13 @@ impl Fixture {
         let mut timed = Vec::new();
         self.clear().await?;
         let first = self.settle(from, to, Touch::Reached, WITHIN, limit).await?;
-        let mut within = paced(first.slowest_ms);
+        let mut within = given(first.slowest, AT_LEAST, WITHIN);
         for _ in 0..rounds {
             self.change(std::slice::from_ref(policy)).await?;
             let closed = self.settle(from, to, Touch::Stopped, within, limit).await?;
             self.change(std::slice::from_ref(gone)).await?;
             let open = self.settle(from, to, Touch::Reached, WITHIN, limit).await?;
-            within = paced(open.slowest_ms);
+            within = given(open.slowest, AT_LEAST, WITHIN);
             let all = |ms: &[Option<u64>]| ms.iter().copied().collect::<Option<Vec<u64>>>()?.into_iter().max();
             let round = Round {
                 first_closed_ms: closed.after_ms.iter().flatten().min().copied(),
@@ -79,7 +78,8 @@ impl Fixture {
         let watched = self.watched(from, to).into_iter().map(|path| settled(path, &wanted, since, within, limit));
         let settled = join_all(watched).await.into_iter().collect::<Result<Vec<_>, _>>()?;
         let slowest_ms = settled.iter().map(|(_, slowest)| *slowest).max().unwrap_or_default();
-        Ok(Settled { after_ms: settled.into_iter().map(|(after, _)| after).collect(), slowest_ms })
+        let after_ms = settled.into_iter().map(|(after, _)| after).collect();
+        Ok(Settled { after_ms, slowest: Duration::from_millis(slowest_ms) })
     }
 }
 
@@ -88,12 +88,7 @@ struct Settled {
     /// When each was, in milliseconds.
     after_ms: Vec<Option<u64>>,
     /// What the slowest answer of those that count took.
-    slowest_ms: u64,
-}
-
-/// What a packet may take where the slowest one took `slowest_ms`.
-fn paced(slowest_ms: u64) -> Duration {
-    Duration::from_millis(slowest_ms * TIMES).clamp(AT_LEAST, WITHIN)
+    slowest: Duration,
 }
 
 /// When the path first was as wanted, and stayed so; and what the slowest of these answers took.

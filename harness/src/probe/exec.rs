@@ -151,8 +151,7 @@ impl Together {
 }
 
 /// Returned is the exec, where it did not break.
-async fn answer(session: Result<Session, String>, together: Together) -> Option<Session> {
-    let mut session = session;
+async fn answer(mut session: Result<Session, String>, together: Together) -> Option<Session> {
     let answers = match &mut session {
         Ok(session) => session.ask(&together.verbs, Duration::from_millis(TIMEOUT_MS.into())).await,
         Err(why) => Err(why.clone()),

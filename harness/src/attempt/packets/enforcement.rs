@@ -94,8 +94,8 @@ async fn timed(grounds: &mut Grounds, limit: Duration) -> Result<Vec<Round>, Str
     let spec = serde_json::json!({ "podSelector": {}, "policyTypes": ["Ingress"] });
     let (come, gone) =
         (Change::Apply { namespace: "x", name: "deny", spec }, Change::Delete { namespace: "x", name: "deny" });
-    // One whose execs broke is of no use to anybody else.
     grounds.unveiled();
+    // One whose execs broke is of no use to anybody else.
     let mut fixture = grounds.fixtures.pop().ok_or("there are no pods to try it with")?;
     let rounds = fixture.time(&come, &gone, ("y", "x"), ROUNDS, limit).await?;
     grounds.fixtures.push(fixture);
