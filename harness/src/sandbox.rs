@@ -3,6 +3,7 @@
 //! Every object carries the run's id as a label, an owner and an expiry; the run's own namespaces hold most of them. Sweeping is by
 //! label alone, so nothing else is ever touched.
 pub(crate) mod controllers;
+pub(crate) mod standing;
 mod sweep;
 
 use std::collections::{BTreeMap, HashMap};

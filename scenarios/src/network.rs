@@ -24,6 +24,6 @@ mod policy_cases;
 // Those that measure have the cluster to themselves, one after the other in this order: the first must see the pods as they started.
 scenarios! {
     network: new_pod_covered, policy_enforced, enforcement_latency, label_change_covered, grants_hold, namespaces_isolated,
-    default_deny_everywhere, egress_bounded, dns_still_works, cluster_still_works, webhooks_still_called, external_ip_refused, load_balancer_refused, node_port_refused, node_ports_unreachable, kubelet_authenticated,
+    default_deny_everywhere, egress_bounded, dns_still_works, cluster_still_works, webhooks_still_called, external_ip_refused, external_name_refused, load_balancer_refused, node_port_refused, node_ports_unreachable, kubelet_authenticated,
     kubelet_read_only_closed, kube_proxy_metrics_closed, ssh_closed, etcd_closed, overlay_not_injectable,
 }

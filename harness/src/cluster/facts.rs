@@ -8,8 +8,8 @@ use kube::{Client, Error, ResourceExt};
 use crate::cluster::inventory::Inventory;
 use crate::glob;
 use crate::probe::start::AgentImage;
-use crate::record::facts::NodeFacts;
-use crate::sandbox::RUN;
+use crate::record::facts::{IdlePool, NodeFacts, Taint};
+use crate::sandbox::standing::run_of;
 use crate::standard::ENFORCED;
 
 /// A kubelet's port (kubernetes, pkg/cluster/ports: `KubeletPort`).
@@ -42,63 +42,106 @@ fn node_facts(node: &Node) -> NodeFacts {
         .flat_map(|status| status.conditions.iter().flatten())
         .any(|condition| condition.type_ == "Ready" && condition.status == "True");
     let spec = node.spec.clone().unwrap_or_default();
-    let kept_out = spec.taints.iter().flatten().any(|taint| taint.effect != "PreferNoSchedule");
     let without_probe = if is_virtual(node) {
         Some("virtual")
     } else if !ready {
         Some("not ready")
     } else if spec.unschedulable.unwrap_or(false) {
-        Some("unschedulable")
+        Some("cordoned")
     } else {
-        kept_out.then_some("tainted")
+        CONTROL_PLANE.iter().any(|label| node.labels().contains_key(*label)).then_some(A_CONTROL_PLANE)
     };
+    let taints = spec.taints.iter().flatten().filter(|taint| taint.effect != "PreferNoSchedule");
+    let taints =
+        taints.map(|taint| Taint { key: taint.key.clone(), value: taint.value.clone(), effect: taint.effect.clone() });
+    let taints = taints.collect();
     NodeFacts {
         pool: pool.unwrap_or(&name).clone(),
         name,
         architecture: info.map(|info| info.architecture.clone()).unwrap_or_default(),
         runtime: info.map(|info| info.container_runtime_version.clone()).unwrap_or_default(),
-        addresses: node
-            .status
-            .iter()
-            .flat_map(|status| status.addresses.iter().flatten())
-            .filter(|address| address.type_ == "InternalIP")
-            .map(|address| address.address.clone())
-            .collect(),
+        addresses: addresses(node, "InternalIP"),
+        outside: addresses(node, "ExternalIP"),
         without_probe: without_probe.map(str::to_owned),
+        taints,
     }
+}
+
+fn addresses(node: &Node, kind: &str) -> Vec<String> {
+    let all = node.status.iter().flat_map(|status| status.addresses.iter().flatten());
+    all.filter(|address| address.type_ == kind).map(|address| address.address.clone()).collect()
+}
+
+/// What says that a node is a control plane's (kubeadm's, and its name before 1.20): nobody's pool.
+const CONTROL_PLANE: [&str; 2] = ["node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"];
+const A_CONTROL_PLANE: &str = "a control plane";
+
+/// The pools among `nodes` that no probe can be placed in, control planes apart.
+pub fn idle_pools(nodes: &[NodeFacts]) -> Vec<IdlePool> {
+    let mut pools: BTreeMap<&str, Vec<&NodeFacts>> = BTreeMap::new();
+    for node in nodes.iter().filter(|node| node.without_probe.as_deref() != Some(A_CONTROL_PLANE)) {
+        pools.entry(&node.pool).or_default().push(node);
+    }
+    let idle = pools.into_iter().filter(|(_, nodes)| nodes.iter().all(|node| !node.hosts_probes()));
+    let told = |node: &&NodeFacts| format!("{} ({})", node.name, node.without_probe.as_deref().unwrap_or_default());
+    idle.map(|(pool, nodes)| IdlePool {
+        pool: pool.to_owned(),
+        why: nodes.iter().map(told).collect::<Vec<_>>().join(", "),
+        for_good: nodes.iter().all(|node| node.without_probe.as_deref() == Some("virtual")),
+    })
+    .collect()
 }
 
 fn is_virtual(node: &Node) -> bool {
     node.annotations().contains_key(VIRTUAL) || node.labels().contains_key(VIRTUAL)
 }
 
-/// The first node of each pool that can host a probe.
-pub fn one_per_pool(nodes: &[NodeFacts]) -> Vec<NodeFacts> {
+/// The first nodes of each pool that can host a probe, `sample` of them at the most.
+pub fn some_of_each_pool(nodes: &[NodeFacts], sample: usize) -> Vec<NodeFacts> {
     let mut chosen: Vec<NodeFacts> = Vec::new();
     for node in nodes.iter().filter(|node| node.hosts_probes()) {
-        if !chosen.iter().any(|other| other.pool == node.pool) {
+        if chosen.iter().filter(|other| other.pool == node.pool).count() < sample.max(1) {
             chosen.push(node.clone());
         }
     }
     chosen
 }
 
-/// Every namespace that is not ending and not a run's own, and the Pod Security Standard that its labels say is enforced there.
+/// The namespaces of a cluster.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Namespaces {
+    /// Those that stay, and the Pod Security Standard that its labels say is enforced in each.
+    pub staying: BTreeMap<String, Option<String>>,
+    /// Those that nobody looks into, and why.
+    pub left_out: BTreeMap<String, String>,
+}
+
+/// Every namespace, apart from this or another run's own and those that are ending.
 ///
 /// # Errors
 /// The API server's own words.
-pub async fn namespaces(client: &Client) -> Result<BTreeMap<String, Option<String>>, Error> {
+pub async fn namespaces(client: &Client) -> Result<Namespaces, Error> {
     let all = Api::<Namespace>::all(client.clone()).list_metadata(&ListParams::default()).await?.items;
-    let staying = all.into_iter().filter(|namespace| namespace.metadata.deletion_timestamp.is_none());
-    let others = staying.filter(|namespace| !namespace.labels().contains_key(RUN));
-    Ok(others.map(|namespace| (namespace.name_any(), namespace.labels().get(ENFORCED).cloned())).collect())
+    let mut namespaces = Namespaces::default();
+    for namespace in all {
+        let name = namespace.name_any();
+        let ending = namespace.metadata.deletion_timestamp.is_some().then(|| "ending".to_owned());
+        match run_of(&namespace.metadata).or(ending) {
+            Some(why) => drop(namespaces.left_out.insert(name, why)),
+            None => drop(namespaces.staying.insert(name, namespace.labels().get(ENFORCED).cloned())),
+        }
+    }
+    Ok(namespaces)
 }
+
+/// The system's namespaces (kubernetes, pkg/apis/core and cmd/kubeadm: `NamespaceSystem`, `NamespacePublic`, `NamespaceNodeLease`), and that of the
+/// account which ci/deploy/rbac.yaml makes. A prefix of theirs anybody may use.
+const SYSTEM: [&str; 4] = ["kube-system", "kube-public", "kube-node-lease", "oke-conformance"];
 
 /// Whether a namespace matches `globs`, or belongs to the cluster's users where none is given.
 pub fn in_scope(name: &str, globs: &[String]) -> bool {
     if globs.is_empty() {
-        // Neither the system's nor our own.
-        return !name.starts_with("kube-") && !name.starts_with("oke-conformance");
+        return !SYSTEM.contains(&name);
     }
     globs.iter().any(|pattern| glob::matches(pattern, name))
 }
@@ -123,14 +166,24 @@ pub async fn agent_image(inventory: &Inventory, hosts: &[NodeFacts], nodes: &[No
         .first()
         .and_then(|first| first.iter().find(|name| is_pause(name) && lists.iter().all(|list| list.contains(name))))
     {
-        return Ok(AgentImage { reference: pause.clone(), pull: false });
+        return Ok(AgentImage { reference: pause.clone(), pull: false, tag: tag_of(nodes, pause) });
     }
     // A node lists its 50 largest images only, and pause is the smallest there is.
     match inventory.pods().await.map(|pods| everywhere(&pods, hosts)) {
-        Ok(Some(reference)) => Ok(AgentImage { reference, pull: false }),
+        Ok(Some(reference)) => Ok(AgentImage { tag: tag_of(nodes, &reference), reference, pull: false }),
         Ok(None) => Err("no image by digest is on every node; name one with --agent-image, by digest, that the nodes have or may pull".into()),
         Err(error) => Err(format!("cannot look for an image that every node has ({}); name one with --agent-image", crate::told::told(&error))),
     }
+}
+
+/// A tag that the image `reference` has on some node.
+pub fn tag_of(nodes: &[Node], reference: &str) -> Option<String> {
+    let (_, digest) = reference.split_once('@')?;
+    let images = nodes.iter().filter_map(|node| node.status.as_ref()?.images.as_ref()).flatten();
+    let mut names = images
+        .filter_map(|image| image.names.as_ref())
+        .filter(|names| names.iter().any(|name| name.split_once('@').is_some_and(|(_, known)| known == digest)));
+    names.find_map(|names| names.iter().find(|name| !name.contains('@')).cloned())
 }
 
 fn is_pause(name: &str) -> bool {
@@ -164,11 +217,14 @@ fn everywhere(pods: &[Pod], hosts: &[NodeFacts]) -> Option<String> {
 mod tests {
     use super::*;
     use rstest::rstest;
+    use serde_json::json;
 
     #[rstest]
     #[case::users("tenant-a", &[], true)]
     #[case::system("kube-system", &[], false)]
-    #[case::own("oke-conformance-12", &[], false)]
+    #[case::own("oke-conformance", &[], false)]
+    #[case::a_prefix_is_anybodys("kube-mine", &[], true)]
+    #[case::and_so_is_ours("oke-conformance-12", &[], true)]
     #[case::named("kube-system", &["kube-system"], true)]
     #[case::glob("tenant-a", &["tenant-*"], true)]
     fn which_namespaces(#[case] name: &str, #[case] globs: &[&str], #[case] expected: bool) {
@@ -186,16 +242,55 @@ mod tests {
     }
 
     #[test]
-    fn one_probe_host_a_pool() {
+    fn so_many_probe_hosts_a_pool() {
         let node = |name: &str, pool: &str, hosts_probes: bool| NodeFacts {
             name: name.into(),
             pool: pool.into(),
-            without_probe: (!hosts_probes).then(|| "tainted".into()),
+            without_probe: (!hosts_probes).then(|| "cordoned".into()),
             ..NodeFacts::default()
         };
         let nodes = [node("c", "c", false), node("w1", "p", true), node("w2", "p", true), node("w3", "q", true)];
-        let names: Vec<String> = one_per_pool(&nodes).into_iter().map(|node| node.name).collect();
-        assert_eq!(names, ["w1", "w3"]);
+        let names = |sample| some_of_each_pool(&nodes, sample).into_iter().map(|node| node.name).collect::<Vec<_>>();
+        assert_eq!(names(1), ["w1", "w3"]);
+        assert_eq!(names(2), ["w1", "w2", "w3"]);
+    }
+
+    #[rstest]
+    #[case::tainted(json!({ "taints": [{ "key": "gpu", "effect": "NoSchedule" }] }), json!({}), None, 1)]
+    #[case::a_mere_preference(json!({ "taints": [{ "key": "spot", "effect": "PreferNoSchedule" }] }), json!({}), None, 0)]
+    #[case::cordoned(json!({ "unschedulable": true }), json!({}), Some("cordoned"), 0)]
+    #[case::control_plane(json!({}), json!({ "node-role.kubernetes.io/control-plane": "" }), Some("a control plane"), 0)]
+    fn who_hosts_a_probe(
+        #[case] spec: serde_json::Value,
+        #[case] labels: serde_json::Value,
+        #[case] without_probe: Option<&str>,
+        #[case] taints: usize,
+    ) {
+        let node = json!({
+            "metadata": { "name": "n", "labels": labels }, "spec": spec,
+            "status": { "conditions": [{ "type": "Ready", "status": "True" }] },
+        });
+        let facts = node_facts(&serde_json::from_value(node).unwrap());
+        assert_eq!((facts.without_probe.as_deref(), facts.taints.len()), (without_probe, taints));
+    }
+
+    #[test]
+    fn pools_without_a_host_are_told() {
+        let node = |name: &str, pool: &str, why: Option<&str>| NodeFacts {
+            name: name.into(),
+            pool: pool.into(),
+            without_probe: why.map(str::to_owned),
+            ..NodeFacts::default()
+        };
+        let nodes = [
+            node("cp", "cp", Some(A_CONTROL_PLANE)),
+            node("a", "p", Some("cordoned")),
+            node("b", "p", None),
+            node("c", "q", Some("not ready")),
+            node("v", "v", Some("virtual")),
+        ];
+        let told: Vec<_> = idle_pools(&nodes).into_iter().map(|idle| (idle.pool, idle.why, idle.for_good)).collect();
+        assert_eq!(told, [("q".into(), "c (not ready)".into(), false), ("v".into(), "v (virtual)".into(), true)]);
     }
 
     #[test]

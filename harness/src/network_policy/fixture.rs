@@ -34,7 +34,7 @@ pub const PORTS: [Port; 4] = [
     Port { name: "far", protocol: Protocol::Tcp, number: 8090 },
     Port { name: "echo", protocol: Protocol::Udp, number: 8080 },
 ];
-const LISTENING: Listening = Listening { tcp: &[8080, 8081, 8090], udp: &[8080] };
+const LISTENING: Listening = Listening::on(&[8080, 8081, 8090], &[8080]);
 
 /// The pods of each namespace.
 pub const PODS: [&str; 3] = ["a", "b", "c"];

@@ -39,6 +39,12 @@ pub fn here() -> Option<Arc<Probe>> {
     }))
 }
 
+/// Whether this machine gets a connection to `port` of `to`: where it gets none to anything there, that something is closed says nothing.
+pub(crate) async fn connects(to: IpAddr, port: u16) -> bool {
+    let connected = TcpStream::connect(SocketAddr::new(to, port));
+    matches!(timeout(Duration::from_millis(TIMEOUT_MS.into()), connected).await, Ok(Ok(_)))
+}
+
 /// A line to no agent: what this machine itself can try, it tries.
 fn line() -> Line {
     let (questions, mut asked) = mpsc::unbounded_channel::<Question>();

@@ -1,10 +1,12 @@
 //! The agent's pod: passes the restricted Pod Security Standard, holds no token, asks for next to nothing, ends by itself.
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::json;
 
 use crate::network_policy::model::Port;
+use crate::record::facts::Taint;
 
 /// Seconds after which the kubelet ends an agent that nobody has taken away.
 pub const DEADLINE_S: u32 = 1800;
@@ -12,16 +14,19 @@ pub const DEADLINE_S: u32 = 1800;
 /// The label that agents have and nothing else of a run has.
 pub const PROBE: &str = "oke-conformance/probe";
 
+/// The container that is the agent, by its name.
+pub(crate) const CONTAINER: &str = "agent";
+
 /// Where no agent listens: discard, which nobody runs.
 pub const NOBODY: u16 = 9;
 
 /// Ports every agent listens on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listening {
     /// TCP, answering with one line of HTTP.
-    pub tcp: &'static [u16],
+    pub tcp: Cow<'static, [u16]>,
     /// UDP, echoing.
-    pub udp: &'static [u16],
+    pub udp: Cow<'static, [u16]>,
 }
 
 /// What an agent's pod is made from.
@@ -53,9 +58,25 @@ pub struct AgentPod<'a> {
     pub args: &'a [String],
     /// Whether it runs on its node's own network.
     pub host_network: bool,
+    /// What its node keeps others away with.
+    pub taints: &'a [Taint],
 }
 
 impl Listening {
+    /// These ports.
+    pub const fn on(tcp: &'static [u16], udp: &'static [u16]) -> Self {
+        Self { tcp: Cow::Borrowed(tcp), udp: Cow::Borrowed(udp) }
+    }
+
+    /// ... and these.
+    pub fn and(mut self, tcp: &[u16], udp: &[u16]) -> Self {
+        for (list, more) in [(&mut self.tcp, tcp), (&mut self.udp, udp)] {
+            let more: Vec<u16> = more.iter().copied().filter(|port| !list.contains(port)).collect();
+            list.to_mut().extend(more);
+        }
+        self
+    }
+
     /// The arguments of an agent that listens there until it is ended.
     pub fn serve(&self) -> Vec<String> {
         let tcp = self.tcp.iter().map(|port| format!("tcp:{port}"));
@@ -90,7 +111,7 @@ impl AgentPod<'_> {
                 // Never true: a pod that is never Ready is in no Service's endpoints, whatever its selector.
                 "readinessGates": [{ "conditionType": "oke-conformance/never-ready" }],
                 "affinity": { "nodeAffinity": { "requiredDuringSchedulingIgnoredDuringExecution": {
-                    // As a DaemonSet does it: by name, through the scheduler, taints respected.
+                    // As a DaemonSet does it: by name, through the scheduler.
                     "nodeSelectorTerms": [{ "matchFields": [{ "key": "metadata.name", "operator": "In", "values": [self.node] }] }],
                 } } },
                 "containers": [{
@@ -111,6 +132,14 @@ impl AgentPod<'_> {
         if !self.named.is_empty() {
             let named = |port: &Port| json!({ "name": port.name, "protocol": port.protocol.name(), "containerPort": port.number });
             manifest["spec"]["containers"][0]["ports"] = self.named.iter().map(named).collect();
+        }
+        if !self.taints.is_empty() {
+            // A taint is no boundary: whoever writes a pod writes what it tolerates.
+            let tolerated = self.taints.iter().map(|taint| match &taint.value {
+                Some(value) => json!({ "key": taint.key, "operator": "Equal", "value": value, "effect": taint.effect }),
+                None => json!({ "key": taint.key, "operator": "Exists", "effect": taint.effect }),
+            });
+            manifest["spec"]["tolerations"] = tolerated.collect();
         }
         if self.host_network {
             manifest["spec"]["hostNetwork"] = true.into();
@@ -161,7 +190,7 @@ fn harmless(manifest: &mut serde_json::Value, image: &str) {
         "runAsNonRoot": true, "runAsUser": 65532, "runAsGroup": 65532, "seccompProfile": { "type": "RuntimeDefault" },
     });
     let container = &mut spec["containers"][0];
-    container["name"] = "agent".into();
+    container["name"] = CONTAINER.into();
     container["image"] = image.into();
     container["resources"] = json!({
         "requests": { "cpu": "10m", "memory": "16Mi" }, "limits": { "cpu": "100m", "memory": "16Mi" },
@@ -193,10 +222,23 @@ mod tests {
             labels: &labels(),
             annotations: &[("oke-conformance/expires".to_owned(), "2026-01-01T00:00:00Z".to_owned())].into(),
             named: &[],
-            args: &Listening { tcp: &[8080, 44134], udp: &[8080] }.serve(),
+            args: &Listening::on(&[8080, 44134], &[8080]).serve(),
             host_network: false,
+            taints: &[],
         };
         insta::assert_snapshot!(serde_json::to_string_pretty(&pod.manifest().unwrap()).unwrap());
+        let taint = |value: Option<&str>| Taint {
+            key: "dedicated".into(),
+            value: value.map(str::to_owned),
+            effect: "NoSchedule".into(),
+        };
+        let tolerant = AgentPod { taints: &[taint(Some("gpu")), taint(None)], ..pod };
+        let tolerations = serde_json::to_value(tolerant.manifest().unwrap().spec.unwrap().tolerations).unwrap();
+        let expected = json!([
+            { "key": "dedicated", "operator": "Equal", "value": "gpu", "effect": "NoSchedule" },
+            { "key": "dedicated", "operator": "Exists", "effect": "NoSchedule" },
+        ]);
+        assert_eq!(tolerations, expected);
     }
 
     #[test]

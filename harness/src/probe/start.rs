@@ -43,6 +43,18 @@ pub struct AgentImage {
     pub reference: String,
     /// Whether a node may pull it: only where the user named it.
     pub pull: bool,
+    /// The same image by a tag that it has, as nodes list it.
+    pub tag: Option<String>,
+}
+
+impl AgentImage {
+    /// The same repository by tag: one that the image has, where that is known, for whoever asks the registry refuses what is not there.
+    pub(crate) fn tagged(&self) -> Option<String> {
+        let (repository, _) = self.reference.split_once('@')?;
+        let repository =
+            repository.rsplit_once(':').filter(|(_, tag)| !tag.contains('/')).map_or(repository, |(all, _)| all);
+        Some(self.tag.clone().unwrap_or_else(|| format!("{repository}:latest")))
+    }
 }
 
 /// What tells one agent's pod from another's.
@@ -66,7 +78,7 @@ impl Outfit<'_> {
         Self {
             name: format!("oke-conformance-{}-{:08x}", sandbox.run, fnv(&format!("{namespace}/{}", node.name))),
             labels: sandbox.labels(),
-            args: Listening { tcp: &[], udp: &[] }.serve(),
+            args: Listening::on(&[], &[]).serve(),
             named: &[],
             host_network: false,
         }
@@ -298,6 +310,7 @@ impl Probes {
             named: outfit.named,
             args: &outfit.args,
             host_network: outfit.host_network,
+            taints: &node.taints,
         };
         let what = format!("the probe in {namespace} on {}", node.name);
         let manifest = pod.manifest().map_err(|error| format!("{what} cannot be written down: {error}"))?;

@@ -19,9 +19,12 @@ pub struct ClusterFacts {
     pub nodes: Vec<NodeFacts>,
     /// The namespaces in scope.
     pub namespaces: Vec<String>,
-    /// All others, runs' own apart.
+    /// All others that are looked through.
     #[serde(default)]
     pub out_of_scope: Vec<String>,
+    /// Those that nobody looks into, and why: another run's own, or ending.
+    #[serde(default)]
+    pub left_out: BTreeMap<String, String>,
     /// Network plug-ins whose agents run on the nodes; none where the pods cannot be listed.
     #[serde(default)]
     pub network_plugins: Vec<NetworkPlugin>,
@@ -60,9 +63,27 @@ pub struct NodeFacts {
     pub runtime: String,
     /// Its addresses inside the network.
     pub addresses: Vec<String>,
-    /// Why no probe can be placed there: not ready, unschedulable, tainted, virtual; none where one can.
+    /// Its addresses outside.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outside: Vec<String>,
+    /// Why no probe can be placed there: not ready, cordoned, virtual, a control plane; none where one can.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub without_probe: Option<String>,
+    /// What keeps pods away that do not say they tolerate it: whoever writes a pod may say so, and so does a probe.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub taints: Vec<Taint>,
+}
+
+/// A node's taint.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Taint {
+    /// Its key.
+    pub key: String,
+    /// Its value, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub value: Option<String>,
+    /// `NoSchedule`, `NoExecute`.
+    pub effect: String,
 }
 
 impl NodeFacts {
@@ -70,6 +91,17 @@ impl NodeFacts {
     pub fn hosts_probes(&self) -> bool {
         self.without_probe.is_none()
     }
+}
+
+/// A pool that is in scope and that no probe can be placed in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IdlePool {
+    /// The pool.
+    pub pool: String,
+    /// Its nodes, each with why.
+    pub why: String,
+    /// Whether that is what such a pool is, and not how it is at present.
+    pub for_good: bool,
 }
 
 /// One probe of the run.

@@ -63,13 +63,40 @@ pub fn backends(ingress: &Ingress) -> Vec<String> {
         .collect()
 }
 
-/// The Services that an HTTPRoute (Gateway API) leads to.
-pub fn routed(route: &Value) -> Vec<String> {
+/// The Services that an HTTPRoute (Gateway API) leads to, with their namespaces: its own where it names none.
+pub fn routed(route: &Value) -> Vec<(String, String)> {
+    let home = route["metadata"]["namespace"].as_str().unwrap_or_default();
     let rules = route["spec"]["rules"].as_array().into_iter().flatten();
     let backends = rules.flat_map(|rule| rule["backendRefs"].as_array().into_iter().flatten());
     let services = backends.filter(|backend| matches!(backend["kind"].as_str(), None | Some("Service")));
-    services.filter_map(|backend| Some(backend["name"].as_str()?.to_owned())).collect()
+    services
+        .filter_map(|backend| {
+            Some((backend["namespace"].as_str().unwrap_or(home).to_owned(), backend["name"].as_str()?.to_owned()))
+        })
+        .collect()
 }
+
+/// Whether a Service of type ExternalName is another name of `dashboard`.
+pub fn stands_for(service: &Service, dashboard: &Service) -> bool {
+    let external = service.spec.as_ref().filter(|spec| spec.type_.as_deref() == Some("ExternalName"));
+    let named = external.and_then(|spec| spec.external_name.as_deref()).unwrap_or_default();
+    let mut words = named.split('.');
+    words.next() == Some(&dashboard.name_any()) && words.next() == dashboard.namespace().as_deref()
+}
+
+/// API groups of what leads from outside to Services by kinds of its own: Traefik (and its name before 2.10), Istio, OpenShift, Contour, Ambassador,
+/// NGINX's own controller, Kong, APISIX.
+pub const OTHER_ROUTES: [&str; 9] = [
+    "traefik.io",
+    "traefik.containo.us",
+    "networking.istio.io",
+    "route.openshift.io",
+    "projectcontour.io",
+    "getambassador.io",
+    "k8s.nginx.org",
+    "configuration.konghq.com",
+    "apisix.apache.org",
+];
 
 /// The ports of its node that a pod takes for itself.
 pub fn host_ports(pod: &Pod) -> Vec<i32> {
@@ -129,10 +156,29 @@ mod tests {
 
     #[test]
     fn a_route_names_its_services_and_nothing_else() {
-        let route = json!({ "spec": { "rules": [{ "backendRefs": [
-            { "name": "a" }, { "kind": "Service", "name": "b" }, { "kind": "Bucket", "name": "c" },
+        let route = json!({ "metadata": { "namespace": "x" }, "spec": { "rules": [{ "backendRefs": [
+            { "name": "a" }, { "kind": "Service", "name": "b", "namespace": "y" }, { "kind": "Bucket", "name": "c" },
         ] }, {}] } });
-        assert_eq!(routed(&route), ["a", "b"]);
+        assert_eq!(
+            routed(&route),
+            [("x", "a"), ("y", "b")].map(|(namespace, name)| (namespace.to_owned(), name.to_owned()))
+        );
+    }
+
+    #[rstest]
+    #[case("kubernetes-dashboard.x.svc.cluster.local", true)]
+    #[case("kubernetes-dashboard.x", true)]
+    #[case("kubernetes-dashboard.y.svc", false)]
+    #[case("example.com", false)]
+    fn another_name(#[case] external: &str, #[case] expected: bool) {
+        let service = |spec: Value| {
+            serde_json::from_value::<Service>(json!({
+                "metadata": { "name": "kubernetes-dashboard", "namespace": "x" }, "spec": spec,
+            }))
+            .unwrap()
+        };
+        let named = service(json!({ "type": "ExternalName", "externalName": external }));
+        assert_eq!(stands_for(&named, &service(json!({}))), expected);
     }
 
     #[rstest]

@@ -4,9 +4,12 @@
 //! Attempted: from a probe in each namespace, a connection to Tiller's ports on everything that looks like one (by name, labels, image or
 //! port, in all namespaces) and on every node's own address. Expected: there is none, or nothing arrives. Control: where there is one, a
 //! probe that no policy selects reaches it; where there is none, such a probe reaches a listener of ours on the same port.
+use std::sync::Arc;
+
 use futures::try_join;
 use harness::attempt::packets::reach::Path;
 use harness::cx::Cx;
+use harness::probe::Probe;
 use harness::probe::batch::Verb;
 use harness::rights;
 use harness::run;
@@ -35,22 +38,25 @@ async fn attempt(cx: &Cx) -> Attempted {
     let mut survey = cx.survey();
     let services = survey.services().await?;
     let pods = survey.pods().await?;
-    let (inside, outside) = try_join!(cx.probe(cx.namespace()?, node), cx.outside_probe(node))?;
+    let (insides, outside, others) = try_join!(cx.probes(cx.namespace()?), cx.outside_probe(node), cx.outside_probes())?;
     let tillers = candidates(&services, &pods);
     if !tillers.is_empty() {
-        let paths = |from| {
+        let paths = |from: &[Arc<Probe>]| {
             let answering = tillers.iter().filter_map(|tiller| Some((&tiller.name, tiller.address?)));
-            answering.map(move |(name, to)| Path::new(from, Verb::Tcp { to, port: GRPC }, name)).collect::<Vec<_>>()
+            let to = |(name, to)| from.iter().map(move |from| Path::new(from, Verb::Tcp { to, port: GRPC }, name));
+            answering.flat_map(to).collect::<Vec<_>>()
         };
-        if paths(&inside).is_empty() {
+        if paths(&insides).is_empty() {
             let names: Vec<_> = tillers.iter().map(|tiller| tiller.name.as_str()).collect();
             return Err(NoVerdict::inconclusive(format!("{} may be a Tiller and has no address yet", names.join(", "))));
         }
-        return cx.reach(paths(&inside)).stopped_by(Guard::Network).while_open(paths(&outside)).await;
+        return cx.reach(paths(&insides)).stopped_by(Guard::Network).while_open(paths(&others)).await;
     }
     let nodes = cx.facts().nodes.iter().flat_map(|node| node.addresses.iter().filter_map(|address| Some((&node.name, address.parse().ok()?))));
-    let on_nodes = nodes.flat_map(|(name, to)| [GRPC, HTTP].map(|port| Path::new(&inside, Verb::Tcp { to, port }, format!("node {name}"))));
-    let on_nodes: Vec<Path> = on_nodes.collect();
+    let on_nodes = nodes.flat_map(|(name, to)| [GRPC, HTTP].map(|port| (Verb::Tcp { to, port }, format!("node {name}"))));
+    let on_nodes: Vec<_> = on_nodes.collect();
+    let from = |inside| on_nodes.iter().map(move |(verb, node)| Path::new(inside, verb.clone(), node));
+    let on_nodes: Vec<Path> = insides.iter().flat_map(from).collect();
     let listener = [GRPC, HTTP].map(|port| Path::new(&outside, Verb::Tcp { to: outside.address, port }, "our own listener"));
     survey.conclude_unless_reached("Tiller", on_nodes, listener.into()).await
 }

@@ -35,16 +35,18 @@ pub const SCENARIO: Scenario = Scenario {
 };
 
 async fn attempt(cx: &Cx) -> Attempted {
-    let (inside, outside) = try_join!(cx.probe(cx.namespace()?, cx.node()?), cx.outside_probes())?;
-    let neighbour = cx.outside_probe(cx.node()?).await?;
+    // On each pool, one of either: what one node stops on its way out, another need not.
+    let (insides, outside) = try_join!(cx.probes(cx.namespace()?), cx.outside_probes())?;
     let (mut attempts, mut controls) = (Vec::new(), Vec::new());
-    for verb in [tcp, udp] {
-        for open in &outside {
-            attempts.push(Path::between(&inside, verb(open), open));
-            attempts.push(Path::between(open, verb(&inside), &inside));
-            controls.push(Path::new(&neighbour, verb(open), format!("{open}")));
+    for (inside, neighbour) in insides.iter().zip(&outside) {
+        for verb in [tcp, udp] {
+            for open in &outside {
+                attempts.push(Path::between(inside, verb(open), open));
+                attempts.push(Path::between(open, verb(inside), inside));
+                controls.push(Path::new(neighbour, verb(open), format!("{open}")));
+            }
+            controls.push(Path::new(inside, verb(inside), "itself"));
         }
-        controls.push(Path::new(&inside, verb(&inside), "itself"));
     }
     cx.reach(attempts).stopped_by(Guard::Network).while_open(controls).await
 }

@@ -3,9 +3,13 @@
 //!
 //! Attempted: TCP from a probe in each namespace to each endpoint outside the cluster that conformance.toml names as `outside`. Expected:
 //! no connection. Control: a probe on the same node that no policy selects connects at the same moment.
+use std::net::SocketAddr;
+use std::sync::Arc;
+
 use futures::try_join;
 use harness::attempt::packets::reach::Path;
 use harness::cx::Cx;
+use harness::probe::Probe;
 use harness::probe::batch::Verb;
 use harness::rights;
 use harness::run;
@@ -29,10 +33,11 @@ pub const SCENARIO: Scenario = Scenario {
 
 async fn attempt(cx: &Cx) -> Attempted {
     let endpoints = cx.endpoints_outside()?;
-    let (inside, outside) = try_join!(cx.probe(cx.namespace()?, cx.node()?), cx.outside_probe(cx.node()?))?;
-    let paths = |from| {
-        let verbs = endpoints.iter().map(|endpoint| Verb::Tcp { to: endpoint.ip(), port: endpoint.port() });
-        verbs.map(|verb| Path::new(from, verb, "outside the cluster")).collect()
+    let (inside, outside) = try_join!(cx.probes(cx.namespace()?), cx.outside_probes())?;
+    let paths = |from: &[Arc<Probe>]| {
+        let verb = |endpoint: &SocketAddr| Verb::Tcp { to: endpoint.ip(), port: endpoint.port() };
+        let of = |from| endpoints.iter().map(move |endpoint| Path::new(from, verb(endpoint), "outside the cluster"));
+        from.iter().flat_map(of).collect()
     };
     cx.reach(paths(&inside)).stopped_by(Guard::Network).while_open(paths(&outside)).await
 }

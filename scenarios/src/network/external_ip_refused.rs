@@ -22,9 +22,9 @@ pub const SCENARIO: Scenario = Scenario {
     severity: Severity::High,
     impact: Impact::DryRun,
     scope: Scope::EachNamespace,
-    needs: &[rights::AS_DEPLOYER, rights::SERVICES],
+    needs: &[rights::AS_DEPLOYER, rights::LIST_SERVICES, rights::EXEMPTIONS],
     attempts: |_| vec![WHAT.into()],
-    controls: |_| 2,
+    controls: |_| 5,
     pods: 0,
     run: run!(attempt),
 };
@@ -35,5 +35,5 @@ const WHAT: &str = "Service with externalIPs 192.0.2.1";
 async fn attempt(cx: &Cx) -> Attempted {
     let plain = cx.plain_service()?;
     let taking = with_spec(&plain, |spec| spec.external_ips = Some(vec!["192.0.2.1".into()]));
-    cx.service_admission(vec![(WHAT, taking)]).await?.denied_by(&[AdmissionPolicy, Webhook]).while_admitting(plain).await
+    cx.service_admission(vec![(WHAT, taking)]).denied_by(&[AdmissionPolicy, Webhook]).while_admitting(plain).await
 }

@@ -1,8 +1,9 @@
 //! Namespaces are where tenants live, and by default every pod of the one reaches every pod of the other. NetworkPolicy objects
 //! change that only where a plug-in enforces them; whether one does, only packets can tell.
 //!
-//! Attempted: TCP and UDP from a probe in one namespace to the probes of another, on its own node and across nodes, at all of their
-//! addresses and through a Service, for every ordered pair. Expected: nothing arrives. Control: each listener answers a connection from its own pod,
+//! Attempted: TCP and UDP from probes in one namespace to those of another, from a node of each pool to a node of each, at all of their addresses
+//! and through a Service, for every ordered pair; on a port of the probes' own and on those that pods, Services and policies in scope name, for
+//! what a policy opens by accident is one of these (from 1024 on, the most named first; what is left out is told). Expected: nothing arrives. Control: each listener answers a connection from its own pod,
 //! and the same ports answer between probes on the same nodes that no policy selects, through the same Service, too, at the same moment.
 use std::net::IpAddr;
 
@@ -13,7 +14,7 @@ use harness::probe::batch::Verb;
 use harness::rights;
 use harness::run;
 use harness::scenario::{G, Guard, Impact, Scenario, Scope, Severity};
-use harness::verdict::Attempted;
+use harness::verdict::{Attempted, NoVerdict};
 
 use super::PORT;
 
@@ -25,7 +26,7 @@ pub const SCENARIO: Scenario = Scenario {
     severity: Severity::High,
     impact: Impact::Probe,
     scope: Scope::EachPair,
-    needs: &[rights::PROBES, rights::EXEC, rights::OUTSIDE, rights::SERVICE_PATHS],
+    needs: &[rights::PROBES, rights::EXEC, rights::OUTSIDE, rights::SERVICE_PATHS, rights::NAMED_PORTS],
     attempts: |_| {
         let ways = ["", ", through a Service"];
         let to = |way| ["tcp", "udp"].map(|protocol| format!("{protocol} to each probe of the other namespace, port {PORT}{way}"));
@@ -38,34 +39,45 @@ pub const SCENARIO: Scenario = Scenario {
 
 async fn attempt(cx: &Cx) -> Attempted {
     let (from, to) = (cx.namespace()?, cx.other_namespace()?);
-    let (attacker, neighbour) = (cx.probe(from, cx.node()?), cx.outside_probe(cx.node()?));
-    let (attacker, neighbour, targets, open) = try_join!(attacker, neighbour, cx.probes(to), cx.outside_probes())?;
-    let service = cx.service_to(to, &targets, &open, &neighbour, PORT).await?;
+    // On each pool, one of either: what one node stops on its way out, another need not.
+    let (attackers, targets, open) = try_join!(cx.probes(from), cx.probes(to), cx.outside_probes())?;
+    let witness = open.first().ok_or_else(|| NoVerdict::inconclusive("no node can host a probe"))?;
+    let service = cx.service_to(to, &targets, &open, witness, PORT).await?;
+    // What a policy opens by accident is a port that somebody names.
+    let named = cx.named_ports()?;
+    let verbs = [PORT].iter().chain(&named.tcp).map(|port| of(*port, tcp)).chain([PORT].iter().chain(&named.udp).map(|port| of(*port, udp)));
+    let verbs: Vec<_> = verbs.collect();
     let (mut attempts, mut controls) = (Vec::new(), Vec::new());
-    for (place, (target, open)) in targets.iter().zip(&open).enumerate() {
-        for verb in service.verbs(place) {
-            attempts.push(Path::between(&attacker, verb, target));
-        }
-        for verb in service.verbs(targets.len() + place) {
-            controls.push(Path::new(&neighbour, verb, format!("{open}")));
-        }
-        // On a cluster with IPv4 and IPv6, a policy must hold for both.
-        for to in target.addresses().filter(|to| attacker.address_like(*to).is_some()) {
-            let open_to = open.address_like(to).unwrap_or(open.address);
-            for verb in [tcp, udp] {
-                attempts.push(Path::between(&attacker, verb(to), target));
-                controls.push(Path::new(target, verb(to), "itself"));
-                controls.push(Path::new(&neighbour, verb(open_to), format!("{open}")));
+    for (attacker, neighbour) in attackers.iter().zip(&open) {
+        for (place, (target, open)) in targets.iter().zip(&open).enumerate() {
+            for verb in service.verbs(place) {
+                attempts.push(Path::between(attacker, verb, target));
+            }
+            for verb in service.verbs(targets.len() + place) {
+                controls.push(Path::new(neighbour, verb, format!("{open}")));
+            }
+            // On a cluster with IPv4 and IPv6, a policy must hold for both.
+            for to in target.addresses().filter(|to| attacker.address_like(*to).is_some()) {
+                let open_to = open.address_like(to).unwrap_or(open.address);
+                for verb in &verbs {
+                    attempts.push(Path::between(attacker, verb(to), target));
+                    controls.push(Path::new(target, verb(to), "itself"));
+                    controls.push(Path::new(neighbour, verb(open_to), format!("{open}")));
+                }
             }
         }
     }
-    cx.reach(attempts).stopped_by(Guard::Network).while_open(controls).await
+    cx.reach(attempts).leaving_out(&named.left_out).stopped_by(Guard::Network).while_open(controls).await
 }
 
-fn tcp(to: IpAddr) -> Verb {
-    Verb::Tcp { to, port: PORT }
+fn of(port: u16, verb: fn(IpAddr, u16) -> Verb) -> impl Fn(IpAddr) -> Verb {
+    move |to| verb(to, port)
 }
 
-fn udp(to: IpAddr) -> Verb {
-    Verb::Udp { to, port: PORT }
+fn tcp(to: IpAddr, port: u16) -> Verb {
+    Verb::Tcp { to, port }
+}
+
+fn udp(to: IpAddr, port: u16) -> Verb {
+    Verb::Udp { to, port }
 }

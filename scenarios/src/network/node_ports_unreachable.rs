@@ -3,12 +3,15 @@
 //! them, and from outside the security list must keep everybody away.
 //!
 //! Attempted: a Service of the run's own, in its own namespace, opens a node port that leads to the run's probes there. A probe in each
-//! namespace tries it on a node of each pool, its own among them, and so does the machine that this suite runs on, unless that is a pod
-//! itself; somebody else who has such an address in that machine's network is told from a node. Expected: no connection. Control: a probe
-//! that no policy selects gets one by the same port on the same nodes, at the same moment.
+//! namespace tries it on a node of each pool, its own among them, and so does the machine that this suite runs on, at the nodes' addresses outside
+//! as well, unless it is a pod itself; somebody else who has such an address in that machine's network is told from a node. Expected: no
+//! connection. Control: a probe that no policy selects gets one by the same port on the same nodes, at the same moment; and that machine reaches the
+//! kubelet at the same address, without which nothing is known of the way there, and the evidence says so.
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use futures::future::join_all;
 use futures::try_join;
 use harness::attempt::packets::reach::Path;
 use harness::cx::Cx;
@@ -39,8 +42,7 @@ pub const SCENARIO: Scenario = Scenario {
 };
 
 async fn attempt(cx: &Cx) -> Attempted {
-    let node = cx.node()?;
-    let (inside, outside) = try_join!(cx.probe(cx.namespace()?, node), cx.outside_probe(node))?;
+    let (inside, outside) = try_join!(cx.probes(cx.namespace()?), cx.outside_probes())?;
     let nodes: Vec<_> = addresses(one_of_each_pool(&cx.facts().nodes)).collect();
     let on: Vec<_> = nodes.iter().map(|(_, address)| *address).collect();
     let port = cx.node_port(&on, PORT).await?;
@@ -50,9 +52,20 @@ async fn attempt(cx: &Cx) -> Attempted {
         };
         nodes.iter().map(path).collect::<Vec<_>>()
     };
-    let mut attempts = to(&inside);
+    let all = |from: &[Arc<Probe>]| from.iter().flat_map(to).collect::<Vec<_>>();
+    let mut attempts = all(&inside);
+    let mut not_tried = Vec::new();
     if let Some(here) = cx.here() {
-        attempts.extend(to(&here));
+        let outer = nodes.iter().flat_map(|(node, _)| node.outside.iter().filter_map(move |to| Some((*node, to.parse().ok()?))));
+        let all: BTreeSet<(&str, IpAddr)> = nodes.iter().copied().chain(outer).map(|(node, to)| (node.name.as_str(), to)).collect();
+        let reached = join_all(all.iter().map(|(_, to)| cx.reached_from_here(*to))).await;
+        for ((node, to), reached) in all.into_iter().zip(reached) {
+            if reached {
+                attempts.push(Path::new(&here, Verb::Tcp { to, port }, format!("a node port of {node}")));
+            } else {
+                not_tried.push(format!("{to} of {node} from {here}, where not even the kubelet answers"));
+            }
+        }
     }
-    cx.reach(attempts).stopped_by(Guard::Network).while_open(to(&outside)).await
+    cx.reach(attempts).leaving_out(&not_tried).stopped_by(Guard::Network).while_open(all(&outside)).await
 }

@@ -76,6 +76,7 @@ mod tests {
             runtime: String::new(),
             addresses: vec!["10.0.0.1".into(), "fd00::1".into(), "no address".into()],
             without_probe: without_probe.map(str::to_owned),
+            ..NodeFacts::default()
         }
     }
 
@@ -84,7 +85,7 @@ mod tests {
         let nodes = [
             node("a", "p", None),
             node("b", "p", None),
-            node("c", "c", Some("tainted")),
+            node("c", "c", Some("cordoned")),
             node("v", "v", Some("virtual")),
         ];
         let found: Vec<_> =

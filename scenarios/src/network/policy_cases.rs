@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 /// All of them.
 pub fn all() -> Vec<Case> {
-    [kinds(), defaults(), sums(), selectors(), changes(), labels()].concat()
+    [kinds(), names(), defaults(), sums(), selectors(), changes(), labels()].concat()
 }
 
 /// One namespace that nothing enters and nothing leaves.
@@ -72,6 +72,32 @@ fn kinds() -> Vec<Case> {
                     "podSelector": { "matchLabels": { "pod": "a" } }, "policyTypes": [way], rules: [rule],
                 });
                 cases.push(case(&format!("{rules} {whom} {who} on {what}"), vec![vec![apply("x", "grant", spec)]]));
+            }
+        }
+    }
+    cases
+}
+
+/// Names of ports that mean nothing: a rule whose only port is one grants nothing, and not every port.
+fn names() -> Vec<Case> {
+    let ports = [
+        ("a port name that nobody has", json!([{ "port": "nobody" }])),
+        ("a udp port's name for tcp", json!([{ "port": "echo" }])),
+        ("a tcp port's name for udp", json!([{ "port": "web", "protocol": "UDP" }])),
+        ("a port name that nobody has and a port", json!([{ "port": "nobody" }, { "port": 8090 }])),
+    ];
+    let whom = [("anybody", None), ("every namespace", Some(json!([{ "namespaceSelector": {} }])))];
+    let mut cases = Vec::new();
+    for (way, rules, peer) in [("Ingress", "ingress", "from"), ("Egress", "egress", "to")] {
+        for (what, ports) in &ports {
+            for (who, peers) in &whom {
+                let mut rule = json!({ "ports": ports });
+                if let Some(peers) = peers {
+                    rule[peer] = peers.clone();
+                }
+                let spec =
+                    json!({ "podSelector": { "matchLabels": { "pod": "a" } }, "policyTypes": [way], rules: [rule] });
+                cases.push(case(&format!("{rules} {peer} {who} on {what}"), vec![vec![apply("x", "grant", spec)]]));
             }
         }
     }

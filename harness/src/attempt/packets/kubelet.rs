@@ -73,13 +73,14 @@ impl Guarded {
             https::get(&client, &probe, *to, path).await
         }))
         .await;
-        let (mut served, mut unclear, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut served, mut unclear, mut refused, mut hidden) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut slowest_ms = 0;
         for ((to, path), asked) in asks.iter().zip(answers) {
             let asked = asked.map_err(|why| NoVerdict::inconclusive(format!("no control: {why}")))?;
             let told = format!("GET https://{to}{path} from {probe}: {}", Told(&asked));
             match heard(&asked) {
                 Heard::Served => served.push(told),
+                Heard::Refused(Guard::Network) => hidden.push(told),
                 Heard::Refused(guard) if guards.contains(&guard) => {
                     slowest_ms = slowest_ms.max(asked.0.ms);
                     refused.push((guard, told));
@@ -92,6 +93,13 @@ impl Guarded {
         }
         if !unclear.is_empty() {
             return Err(NoVerdict::inconclusive(unclear.join("; ")));
+        }
+        if !hidden.is_empty() {
+            // Whoever is not asked refuses nobody: from another place it may answer.
+            return Err(NoVerdict::not_applicable(format!(
+                "no pod gets as far as the kubelet of its own node, and what it answers to others is not known: {}",
+                hidden.join("; ")
+            )));
         }
         let Some((guard, _)) = refused.first() else {
             return Err(NoVerdict::inconclusive(format!("{} has no address", probe.node)));

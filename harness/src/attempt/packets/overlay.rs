@@ -174,8 +174,14 @@ impl Guarded {
         if !unclear.is_empty() {
             return Err(NoVerdict::inconclusive(unclear.join("; ")));
         }
+        if silent.is_empty() {
+            return Err(NoVerdict::not_applicable(format!(
+                "{}: there is no VXLAN to send packets through; what else an overlay may be (Geneve, IPIP, WireGuard, a cloud's own) is not looked at",
+                refused.join("; ")
+            )));
+        }
         let control = control(sender, victim).await?;
-        let guard = if silent.is_empty() { Guard::Absent } else { Guard::Network };
+        let guard = Guard::Network;
         let evidence = silent.iter().chain(&refused).map(String::as_str).collect::<Vec<_>>().join("; ");
         if evidence.is_empty() || !guards.contains(&guard) {
             return Err(NoVerdict::inconclusive(format!("refused by {guard}, which is not expected: {evidence}")));

@@ -93,7 +93,7 @@ pub(crate) struct Answers {
 impl Cx {
     /// Attempts to get packets along `attempts`.
     pub fn reach(&self, attempts: Vec<Path>) -> Reach {
-        Reach { attempts, enforcement: self.env.suite.thresholds.enforcement() }
+        Reach { attempts, enforcement: self.env.suite.thresholds.enforcement(), not_tried: Vec::new() }
     }
 }
 
@@ -104,9 +104,16 @@ pub struct Reach {
     /// Enforcement takes a moment to cover a pod that has just started, and this question is about what holds from then on: an open path
     /// is believed at once from a probe that has run for so long, and before that only if it stays open. That it was open is told.
     pub(crate) enforcement: Duration,
+    /// What a reader might take for tried.
+    pub(crate) not_tried: Vec<String>,
 }
 
 impl Reach {
+    /// Tells what is not tried.
+    pub fn leaving_out(self, not_tried: &[String]) -> Self {
+        Self { not_tried: not_tried.to_vec(), ..self }
+    }
+
     /// The guards whose refusal counts.
     pub fn stopped_by(self, guard: Guard) -> Guarded {
         Guarded { reach: self, guard }
@@ -126,9 +133,10 @@ impl Guarded {
     /// # Errors
     /// Inconclusive where a control is closed, an exec broke, or an answer says neither.
     pub async fn while_open(self, controls: Vec<Path>) -> Attempted {
-        let Reach { attempts, enforcement } = self.reach;
+        let Reach { attempts, enforcement, not_tried } = self.reach;
         let closed = Closed { attempts, controls, enforcement, guard: self.guard };
-        closed.judged(|tried| tried.reached.join("; "), proved).await
+        let verdict = closed.judged(|tried| tried.reached.join("; "), proved).await?;
+        Ok(if not_tried.is_empty() { verdict } else { verdict.told(&format!("not tried: {}", not_tried.join(", "))) })
     }
 }
 
@@ -166,6 +174,8 @@ impl Closed {
                 }
                 return Ok(Verdict::allowed(told(&tried)));
             }
+            // Where not even whoever may go there meets anybody, nobody has been kept from anything.
+            let guard = if nobody_answers(&controls, &open) { Guard::Absent } else { guard };
             let control = proved(&controls, open)?;
             if !tried.unclear.is_empty() {
                 return Err(NoVerdict::inconclusive(tried.unclear.join("; ")));
@@ -224,6 +234,13 @@ impl Tried {
 
 /// What a path was answered, or why there is no answer.
 pub(crate) type Answered = Result<Answers, String>;
+
+/// Whether each of the controls is open by what will do instead alone.
+fn nobody_answers(controls: &[Path], answers: &[Answered]) -> bool {
+    controls.iter().zip(answers).all(|(path, answers)| {
+        path.instead.is_some() && answers.as_ref().is_ok_and(|answers| answers.own.touch() == Touch::Stopped)
+    })
+}
 
 /// Every control open, or no control at all.
 pub(crate) fn proved(controls: &[Path], answers: Vec<Answered>) -> Result<Control, NoVerdict> {
@@ -313,7 +330,8 @@ mod tests {
     ) {
         let verb = Verb::Tcp { to: IpAddr::V4(Ipv4Addr::LOCALHOST), port: 1 };
         let path = |from: &str, results| Path::new(&probe(from, results), verb.clone(), "it");
-        let reach = Reach { attempts: vec![path("inside", attempts)], enforcement: Duration::ZERO };
+        let reach =
+            Reach { attempts: vec![path("inside", attempts)], enforcement: Duration::ZERO, not_tried: Vec::new() };
         let verdict = reach.stopped_by(Guard::Network).while_open(vec![path("outside", controls)]).await;
         let found = match verdict {
             Ok(Verdict { outcome: Outcome::Denied { .. }, .. }) => "denied",
@@ -357,5 +375,20 @@ mod tests {
         let answers = Answers { own: answer(own), instead: Some(answer(instead)) };
         let path = Path::new(&probe("outside", &[]), tcp(1), "it").or_at_least(tcp(2));
         assert_eq!(path.proof(&answers), expected.map(str::to_owned).map_err(str::to_owned));
+    }
+
+    #[rstest]
+    #[case::nobody(&["refused", "timeout"], true)]
+    #[case::somebody_on_one_of_them(&["refused", "open"], false)]
+    #[tokio::test]
+    async fn where_nobody_answers_nobody_was_kept_away(#[case] own: &[&'static str], #[case] expected: bool) {
+        let tcp = |port| Verb::Tcp { to: IpAddr::V4(Ipv4Addr::LOCALHOST), port };
+        let answer = |result: &str| serde_json::from_value(serde_json::json!({ "result": result })).unwrap();
+        let answers: Vec<Answered> =
+            own.iter().map(|own| Ok(Answers { own: answer(own), instead: Some(answer("open")) })).collect();
+        let path = Path::new(&probe("outside", &[]), tcp(1), "it");
+        let with_instead = vec![path.clone().or_at_least(tcp(2)); own.len()];
+        assert_eq!(nobody_answers(&with_instead, &answers), expected);
+        assert!(!nobody_answers(&vec![path; own.len()], &answers), "a control of one's own was closed");
     }
 }
