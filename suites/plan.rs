@@ -49,6 +49,7 @@ fn cluster(env: &Env, suite: &str) -> Vec<String> {
     if !facts.out_of_scope.is_empty() {
         lines.push(format!("out of scope: {}", facts.out_of_scope.join(", ")));
     }
+    lines.extend(facts.left_out.iter().map(|(name, why)| format!("left out: {name}, {why}")));
     let plugins = facts.network_plugins.iter();
     let named = plugins.clone().map(|plugin| plugin.name.as_str()).collect::<Vec<_>>().join(", ");
     lines.push(match (named.as_str(), plugins.clone().any(|plugin| plugin.enforces)) {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use futures::future::try_join_all;
 
-use crate::cluster::persona::Persona;
+use crate::cluster::facts::KUBELET_PORT;
+use crate::cluster::named_ports::NamedPorts;
 use crate::env::Env;
 use crate::probe::{Probe, here};
 use crate::quiet::{Hush, Work};
@@ -20,6 +21,8 @@ pub struct Place {
     pub other: Option<String>,
     /// The node that stands for a pool.
     pub node: Option<NodeFacts>,
+    /// Why nothing can be tried there.
+    pub untried: Option<NoVerdict>,
 }
 
 /// One cell's context.
@@ -71,7 +74,18 @@ impl Cx {
         }
     }
 
-    /// One node of each pool that can host a probe.
+    /// The ports that pods, Services and policies in scope name, on which every probe listens besides its own.
+    ///
+    /// # Errors
+    /// Inconclusive where they cannot be looked for.
+    pub fn named_ports(&self) -> Result<&NamedPorts, NoVerdict> {
+        self.env
+            .named_ports
+            .as_ref()
+            .map_err(|why| NoVerdict::inconclusive(format!("which ports are in use is not known: {why}")))
+    }
+
+    /// Some nodes of each pool that can host a probe: one, where the suite's `[sample]` does not say more.
     pub fn hosts(&self) -> &[NodeFacts] {
         &self.env.hosts
     }
@@ -85,14 +99,7 @@ impl Cx {
             .node
             .as_ref()
             .or_else(|| self.env.hosts.first())
-            .ok_or_else(|| NoVerdict::inconclusive("no node is ready and free of taints: no probe can be placed"))
-    }
-
-    /// The service account that deploys in `namespace`, or the operator where there is none.
-    pub(crate) async fn deployer(&self, namespace: &str) -> Result<Persona, NoVerdict> {
-        let personas = &self.env.personas;
-        let deployer = personas.service_account(namespace, &self.env.deployer).await?;
-        Ok(deployer.unwrap_or_else(|| personas.operator.clone()))
+            .ok_or_else(|| NoVerdict::inconclusive("no node is ready to take pods: no probe can be placed"))
     }
 
     /// The probe in `namespace` on `node`.
@@ -131,6 +138,11 @@ impl Cx {
     /// The machine that the suite runs on, which is outside the cluster; `None` where it is one of its pods.
     pub fn here(&self) -> Option<Arc<Probe>> {
         here::here()
+    }
+
+    /// Whether the machine that the suite runs on reaches the kubelet at a node's address `to`.
+    pub async fn reached_from_here(&self, to: IpAddr) -> bool {
+        here::connects(to, KUBELET_PORT).await
     }
 
     /// A probe on `node`'s own network, in a namespace of the run's own that admits it: the bypass of every policy. For intrusive suites.

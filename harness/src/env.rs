@@ -1,13 +1,15 @@
 //! What all scenarios of a run share.
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::{Result, bail};
 
 use crate::cluster::connect::Connection;
+use crate::cluster::deployers::Deployers;
 use crate::cluster::discovery::Discovery;
 use crate::cluster::inventory::Inventory;
+use crate::cluster::named_ports::{NamedPorts, named_ports};
 use crate::cluster::persona::Persona;
 use crate::cluster::personas::Personas;
 use crate::cluster::traffic::Traffic;
@@ -17,7 +19,7 @@ use crate::memory::Memory;
 use crate::probe::pod::Listening;
 use crate::probe::start::{AgentImage, Probes};
 use crate::quiet::Quiet;
-use crate::record::facts::{ClusterFacts, NodeFacts, minor};
+use crate::record::facts::{ClusterFacts, IdlePool, NodeFacts, minor};
 use crate::record::measurement::Measurements;
 use crate::sandbox::Sandbox;
 use crate::settings::ClusterSettings;
@@ -33,20 +35,24 @@ pub struct Env {
     pub discovery: Discovery,
     /// What the cluster holds.
     pub inventory: Inventory,
+    /// The ports that are named in scope, or why that is not known.
+    pub named_ports: Result<NamedPorts, String>,
     /// What the run sends.
     pub traffic: Traffic,
     /// What the cluster is.
     pub facts: ClusterFacts,
-    /// One node of each pool in scope that can host a probe.
+    /// Some nodes of each pool in scope that can host a probe, as many as the suite's `[sample]` says.
     pub hosts: Vec<NodeFacts>,
+    /// Pools in scope that no probe can be placed in.
+    pub idle_pools: Vec<IdlePool>,
     /// What the run makes.
     pub sandbox: Arc<Sandbox>,
     /// The agents.
     pub probes: Arc<Probes>,
     /// Endpoints outside the cluster.
     pub outside: Vec<SocketAddr>,
-    /// The service account that deploys in each namespace that has one of this name.
-    pub deployer: String,
+    /// Who deploys in each namespace.
+    pub deployers: Deployers,
     /// Which scenarios run, and what is good enough.
     pub suite: Suite,
     /// What is allowed for now, and who answers for it.
@@ -58,9 +64,6 @@ pub struct Env {
     /// Who is at work.
     pub quiet: Arc<Quiet>,
 }
-
-/// The account that deploys in a namespace, where nothing else is said.
-const DEPLOYER: &str = "deployer";
 
 impl Env {
     /// Finds out what the cluster is. Nothing is changed there yet.
@@ -89,9 +92,9 @@ impl Env {
         };
         let version = version.map_err(|error| may_not("read the version", &error))?;
         let (nodes, raw) = nodes.map_err(|error| may_not("list nodes", &error))?;
-        let all = namespaces.map_err(|error| may_not("list namespaces", &error))?;
+        let facts::Namespaces { staying, left_out } = namespaces.map_err(|error| may_not("list namespaces", &error))?;
         let (candidates, mut out_of_scope): (BTreeMap<_, _>, BTreeMap<_, _>) =
-            all.into_iter().partition(|(namespace, _)| facts::in_scope(namespace, &settings.namespaces));
+            staying.into_iter().partition(|(namespace, _)| facts::in_scope(namespace, &settings.namespaces));
         if candidates.is_empty() {
             bail!(
                 "no namespace of cluster {name} is in scope: mend `namespaces` in its entry of conformance.toml, or create one"
@@ -108,7 +111,9 @@ impl Env {
                 near.unwrap_or_default()
             );
         }
-        let mut hosts = facts::one_per_pool(&nodes);
+        let mut hosts = facts::some_of_each_pool(&nodes, suite.sample.nodes);
+        let mut idle_pools = facts::idle_pools(&nodes);
+        idle_pools.retain(|idle| suite.scope.has_pool(&idle.pool));
         if !hosts.is_empty() {
             let pools: Vec<String> = hosts.iter().map(|host| host.pool.clone()).collect();
             hosts.retain(|host| suite.scope.has_pool(&host.pool));
@@ -118,7 +123,9 @@ impl Env {
             }
         }
         let image = match &settings.agent_image {
-            Some(reference) => Ok(AgentImage { reference: reference.clone(), pull: true }),
+            Some(reference) => {
+                Ok(AgentImage { reference: reference.clone(), pull: true, tag: facts::tag_of(&raw, reference) })
+            }
             None => facts::agent_image(&inventory, &hosts, &raw).await,
         };
         let mut admission = plugins::built_in(&discovery, minor(&version.git_version)).await;
@@ -130,10 +137,17 @@ impl Env {
             nodes,
             namespaces: pod_security.keys().cloned().collect(),
             out_of_scope: out_of_scope.into_keys().collect(),
+            left_out,
             // Whoever may not ask gets no answer: the plan says so, and what needs it is inconclusive by itself.
             network_plugins: pods.map(|pods| plugins::network(&pods)).unwrap_or_default(),
             admission,
             pod_security: pod_security.into_iter().filter_map(|(name, level)| Some((name, level?))).collect(),
+        };
+        let in_scope = facts.namespaces.iter().cloned().collect();
+        let named_ports = named_ports(&client, &inventory, &in_scope).await;
+        let listening = match &named_ports {
+            Ok(named) => listening.and(&named.tcp, &named.udp),
+            Err(_) => listening,
         };
         let operator = Persona {
             name: format!("the operator ({user})"),
@@ -147,17 +161,34 @@ impl Env {
             personas: Personas::new(operator, anonymous),
             discovery,
             inventory,
+            named_ports,
             traffic,
             outside: settings.outside.clone(),
-            deployer: settings.deployer.clone().unwrap_or_else(|| DEPLOYER.into()),
+            deployers: settings.deployer.clone().unwrap_or_default(),
             suite,
             waivers: Waivers::default(),
             memory: Memory::default(),
             measurements: Measurements::default(),
             quiet: Arc::default(),
+            idle_pools,
             facts,
             hosts,
         })
+    }
+
+    /// What of the pool that `node` is of, or of all of them, is not tried; none where it is tried on every node.
+    pub(crate) fn sampled(&self, node: Option<&NodeFacts>) -> Option<String> {
+        let pools: BTreeSet<&str> = match node {
+            Some(node) => [node.pool.as_str()].into(),
+            None => self.hosts.iter().map(|host| host.pool.as_str()).collect(),
+        };
+        let part = |pool: &&str| {
+            let of = |nodes: &mut dyn Iterator<Item = &NodeFacts>| nodes.filter(|node| node.pool == **pool).count();
+            let (tried, all) = (of(&mut self.hosts.iter()), of(&mut self.nodes()));
+            (tried < all).then(|| format!("{tried} of {all} nodes of pool {pool}"))
+        };
+        let parts: Vec<String> = pools.iter().filter_map(part).collect();
+        (!parts.is_empty()).then(|| format!("tried from {}, as many as the suite's [sample] says", parts.join(", ")))
     }
 
     /// The nodes in scope that can host a probe.

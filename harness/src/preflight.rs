@@ -9,6 +9,7 @@ use k8s_openapi::api::authorization::v1::{ResourceAttributes, SelfSubjectAccessR
 use kube::Client;
 use kube::api::Api;
 
+use crate::cluster::deployers::Deployers;
 use crate::env::Env;
 use crate::rights::{self, Of, Right};
 use crate::run::cells;
@@ -70,12 +71,30 @@ fn makes(entry: &Entry) -> bool {
 ///
 /// # Errors
 /// Where the API server does not say.
-async fn missing(client: &Client, rights: &BTreeSet<Right>, deployer: &str) -> Result<Vec<Right>, String> {
-    let answers = try_join_all(rights.iter().map(|right| may(client, right, deployer))).await?;
+async fn missing(client: &Client, rights: &BTreeSet<Right>, deployers: &Deployers) -> Result<Vec<Right>, String> {
+    let answers = try_join_all(rights.iter().map(|right| may(client, right, deployers))).await?;
     Ok(rights.iter().zip(answers).filter(|(_, may)| !may).map(|(right, _)| *right).collect())
 }
 
-async fn may(client: &Client, right: &Right, deployer: &str) -> Result<bool, String> {
+async fn may(client: &Client, right: &Right, deployers: &Deployers) -> Result<bool, String> {
+    let of_one = |namespace: Option<&str>, name: &str| (namespace.map(str::to_owned), Some(name.to_owned()));
+    let objects = match right.of {
+        Of::Any => vec![(None, None)],
+        Of::Default => vec![of_one(None, "default")],
+        Of::Deployer => {
+            deployers.all().into_iter().map(|account| of_one(account.namespace.as_deref(), &account.name)).collect()
+        }
+    };
+    let reviews = objects.into_iter().map(|(namespace, name)| review(client, right, namespace, name));
+    Ok(try_join_all(reviews).await?.into_iter().all(|allowed| allowed))
+}
+
+async fn review(
+    client: &Client,
+    right: &Right,
+    namespace: Option<String>,
+    name: Option<String>,
+) -> Result<bool, String> {
     let (resource, subresource) = match right.resource.split_once('/') {
         Some((whole, part)) => (whole, Some(part)),
         None => (right.resource, None),
@@ -85,11 +104,8 @@ async fn may(client: &Client, right: &Right, deployer: &str) -> Result<bool, Str
         group: Some(right.group.into()),
         resource: Some(resource.into()),
         subresource: subresource.map(str::to_owned),
-        name: match right.of {
-            Of::Any => None,
-            Of::Default => Some("default".into()),
-            Of::Deployer => Some(deployer.into()),
-        },
+        namespace,
+        name,
         ..ResourceAttributes::default()
     };
     let spec = SelfSubjectAccessReviewSpec { resource_attributes: Some(attributes), ..Default::default() };
@@ -108,7 +124,7 @@ impl Plan {
         let attempts: Vec<Vec<String>> = entries.iter().map(|entry| (entry.scenario.attempts)(&env.facts)).collect();
         // What has nothing to attempt needs nothing.
         let wanted = rights(entries.iter().zip(&attempts).filter(|(_, all)| !all.is_empty()).map(|(entry, _)| entry));
-        let missing = missing(&env.personas.operator.client, &wanted, &env.deployer).await?;
+        let missing = missing(&env.personas.operator.client, &wanted, &env.deployers).await?;
         let scenarios: Vec<Planned> = entries
             .iter()
             .zip(attempts)

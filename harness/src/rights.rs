@@ -62,9 +62,20 @@ pub const AS_DEPLOYER: &[Right] = &[token(Of::Deployer)];
 /// Looking through Services and pods.
 pub const SURVEY: &[Right] = &[core("list", "services"), core("list", "pods")];
 
+/// Looking for the ports that pods, Services and policies name.
+pub const NAMED_PORTS: &[Right] =
+    &[core("list", "pods"), core("list", "services"), of("list", "networking.k8s.io", "networkpolicies")];
+
+/// Looking for a Service that is there.
+pub const LIST_SERVICES: &[Right] = &[core("list", "services")];
+
 /// Looking through what leads from outside to a Service.
 pub const ROUTES: &[Right] =
     &[of("list", "networking.k8s.io", "ingresses"), of("list", "gateway.networking.k8s.io", "httproutes")];
+
+/// Looking for whoever follows names for tenants.
+pub const FOLLOWERS: &[Right] =
+    &[of("list", "networking.k8s.io", "ingressclasses"), of("list", "gateway.networking.k8s.io", "gatewayclasses")];
 
 /// A namespace of the run's own, where the controls of probes are tried from.
 pub const OUTSIDE: &[Right] = &[core("create", "namespaces")];
@@ -86,6 +97,17 @@ pub const EXEC: &[Right] = &[core("get", "pods/exec"), core("create", "pods/exec
 /// Asking for a debug container in a pod that runs, as a dry run.
 pub const EPHEMERAL: &[Right] = &[core("patch", "pods/ephemeralcontainers")];
 
+/// Looking through what decides about objects, for what it leaves out.
+pub const EXEMPTIONS: &[Right] = &[
+    of("list", "admissionregistration.k8s.io", "validatingadmissionpolicies"),
+    of("list", "admissionregistration.k8s.io", "validatingadmissionpolicybindings"),
+    of("list", "admissionregistration.k8s.io", "validatingwebhookconfigurations"),
+    of("list", "node.k8s.io", "runtimeclasses"),
+    of("list", "kyverno.io", "clusterpolicies"),
+    of("list", "kyverno.io", "policies"),
+    of("list", "kyverno.io", "policyexceptions"),
+];
+
 /// A namespace of the run's own, and dry runs in it.
 pub const NEWBORN: &[Right] = &[core("create", "namespaces"), core("create", "pods")];
 
@@ -97,11 +119,8 @@ pub const POLICIES: &[Right] =
 pub const RELABEL: &[Right] =
     &[of("update", "networking.k8s.io", "networkpolicies"), core("patch", "namespaces"), core("patch", "pods")];
 
-/// The operator's own dry runs: in namespaces where nobody deploys, and in every one there is.
+/// The operator's own dry runs, in every namespace there is.
 pub const PODS: &[Right] = &[core("create", "pods")];
-
-/// The operator's own dry runs of Services, where nobody deploys.
-pub const SERVICES: &[Right] = &[core("create", "services")];
 
 /// A Service of the run's own that opens a port of the nodes.
 pub const NODE_PORT: &[Right] = &[core("create", "services")];

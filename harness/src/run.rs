@@ -15,8 +15,9 @@ use crate::env::Env;
 use crate::heat_map::HeatMap;
 use crate::quiet::Work;
 use crate::reachability::{PAIR, Reachability};
+use crate::record::facts::IdlePool;
 use crate::record::{Cell, NodeFacts, Outcome, Record, Run};
-use crate::scenario::{Entry, Scope};
+use crate::scenario::{Entry, Impact, Scope};
 use crate::verdict::{Attempted, NoVerdict, Verdict};
 
 /// A cell that has no verdict when nothing at all has come of what the run asked for in so long a time is inconclusive, ...
@@ -149,7 +150,20 @@ async fn one(entry: &Entry, env: &Arc<Env>, cells: Vec<(String, Place, Work)>, s
             let began = Instant::now();
             work.begins();
             let cx = Cx { env: shared, scenario: id, place, work };
-            let attempted = while_alive(&cx, (scenario.run)(&cx)).await;
+            let attempted = match cx.place.untried.clone() {
+                Some(why) => Err(why),
+                None => while_alive(&cx, (scenario.run)(&cx)).await,
+            };
+            // What a node guards is known of those that were tried from.
+            let sampled = match scenario.scope {
+                Scope::Cluster | Scope::EachNode => None,
+                _ if scenario.impact < Impact::Probe => None,
+                _ => cx.env.sampled(cx.place.node.as_ref()),
+            };
+            let attempted = attempted.map(|verdict| match &sampled {
+                Some(sampled) => verdict.told(sampled),
+                None => verdict,
+            });
             (attempted.unwrap_or_else(Verdict::from), began.elapsed())
         });
         async move {
@@ -234,13 +248,18 @@ pub(crate) fn cells(scope: Scope, env: &Env) -> Vec<(String, Place)> {
             .iter()
             .map(|namespace| (namespace.clone(), Place { namespace: Some(namespace.clone()), ..Place::default() }))
             .collect(),
-        Scope::EachNode => nodes(env.nodes(), |node| &node.name),
-        Scope::EachPool => nodes(env.hosts.iter(), |node| &node.pool),
+        Scope::EachNode => nodes(env.nodes(), |node| &node.name).into_iter().chain(untried(env, "")).collect(),
+        Scope::EachPool => {
+            nodes(env.hosts.iter(), if env.suite.sample.nodes > 1 { |node| &node.name } else { |node| &node.pool })
+                .into_iter()
+                .chain(untried(env, ""))
+                .collect()
+        }
         Scope::EachPair => pairs(namespaces)
             .map(|(from, to)| {
                 (
                     format!("{from}{PAIR}{to}"),
-                    Place { namespace: Some(from.clone()), other: Some(to.clone()), node: None },
+                    Place { namespace: Some(from.clone()), other: Some(to.clone()), ..Place::default() },
                 )
             })
             .collect(),
@@ -248,11 +267,24 @@ pub(crate) fn cells(scope: Scope, env: &Env) -> Vec<(String, Place)> {
             .iter()
             .flat_map(|namespace| env.hosts.iter().map(move |node| (namespace, node)))
             .map(|(namespace, node)| {
-                let place = Place { namespace: Some(namespace.clone()), other: None, node: Some(node.clone()) };
+                let place = Place { namespace: Some(namespace.clone()), node: Some(node.clone()), ..Place::default() };
                 (format!("{namespace} on {}", node.name), place)
             })
+            .chain(namespaces.iter().flat_map(|namespace| untried(env, &format!("{namespace} on "))))
             .collect(),
     }
+}
+
+/// A cell for each pool that no probe can be placed in: it is told, not passed over.
+fn untried<'a>(env: &'a Env, before: &str) -> impl Iterator<Item = (String, Place)> + use<'a> {
+    let before = before.to_owned();
+    env.idle_pools.iter().map(move |IdlePool { pool, why, for_good }| {
+        let untried = match for_good {
+            true => NoVerdict::not_applicable(format!("pool {pool} runs no probes: {why}")),
+            false => NoVerdict::inconclusive(format!("no probe can be placed in pool {pool}: {why}")),
+        };
+        (format!("{before}{pool}"), Place { untried: Some(untried), ..Place::default() })
+    })
 }
 
 fn nodes<'a>(nodes: impl Iterator<Item = &'a NodeFacts>, name: fn(&NodeFacts) -> &str) -> Vec<(String, Place)> {

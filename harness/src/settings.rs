@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::Deserialize;
 
+use crate::cluster::deployers::Deployers;
 use crate::toml_file;
 
 /// The file's name, looked for in the working directory and its parents.
@@ -24,8 +25,8 @@ pub struct ClusterSettings {
     /// Globs over namespaces; all but `kube-*` where none is given.
     #[serde(default)]
     pub namespaces: Vec<String>,
-    /// The service account that deploys in each namespace: who attempts to create pods there.
-    pub deployer: Option<String>,
+    /// Who deploys in each namespace, and so attempts to create pods there.
+    pub deployer: Option<Deployers>,
     /// The image that probes are started from, by digest; found on the nodes where it is left out.
     pub agent_image: Option<String>,
     /// Endpoints outside the cluster that pods must not reach unless they are granted to, as `ADDRESS:PORT`; something must listen there.

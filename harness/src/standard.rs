@@ -13,6 +13,9 @@ use edit::set;
 /// The label that Pod Security Admission reads (Kubernetes: "Enforce Pod Security Standards with Namespace Labels").
 pub(crate) const ENFORCED: &str = "pod-security.kubernetes.io/enforce";
 
+/// From which minor version an init container may go on beside the others (`restartPolicy: Always`; KEP-753).
+pub(crate) const SIDECARS_SINCE: u32 = 29;
+
 /// A control of the standards (Kubernetes: "Pod Security Standards"), with its fields and forbidden values as the admission plug-in has them
 /// (k8s.io/pod-security-admission v0.34.4, policy/check_*.go).
 #[derive(Debug)]
@@ -66,8 +69,12 @@ pub enum Place {
     Pod,
     /// Its first container.
     Container,
+    /// Its second container: some look at the first of a list alone.
+    Second,
     /// Its first init container.
     Init,
+    /// Its second init container, one that goes on beside the others (`restartPolicy: Always`).
+    Sidecar,
     /// An ephemeral container, by itself.
     Ephemeral,
     /// Whichever part the field is changed in.
@@ -79,17 +86,27 @@ impl Place {
         match self {
             Self::Pod => "",
             Self::Container => "spec/containers/0",
+            Self::Second => "spec/containers/1",
             Self::Init => "spec/initContainers/0",
+            Self::Sidecar => "spec/initContainers/1",
             // An ephemeral container is a document of its own.
             Self::Ephemeral | Self::Same => "",
         }
+    }
+
+    /// Whether each forbidden value is tried there. Elsewhere the first stands for all: whoever looks there looks for all of them, as he does
+    /// in the first container.
+    fn takes_all_values(self) -> bool {
+        !matches!(self, Self::Second | Self::Sidecar)
     }
 
     fn name(self) -> &'static str {
         match self {
             Self::Pod | Self::Same => "pod",
             Self::Container => "container",
+            Self::Second => "second container",
             Self::Init => "init container",
+            Self::Sidecar => "init container that goes on",
             Self::Ephemeral => "ephemeral container",
         }
     }
@@ -119,12 +136,13 @@ impl Control {
         minor >= self.since
     }
 
-    /// `plain` with an init container beside its container, and with what this control's attempts need: what must be admitted.
+    /// `plain` with a container of every kind that a server of that minor version knows, and with what this control's attempts need: what
+    /// must be admitted.
     ///
     /// # Errors
     /// Where the pod cannot be written as JSON.
-    pub fn admitted(&self, plain: &Pod) -> serde_json::Result<Value> {
-        let mut pod = with_init_container(serde_json::to_value(plain)?);
+    pub fn admitted(&self, plain: &Pod, minor: u32) -> serde_json::Result<Value> {
+        let mut pod = with_company(serde_json::to_value(plain)?, minor);
         for change in self.base {
             apply(&mut pod, *change, Place::Pod);
         }
@@ -136,8 +154,10 @@ impl Control {
     /// # Errors
     /// Where the pod cannot be written as JSON.
     pub fn forbidden(&self, plain: &Pod, minor: u32) -> serde_json::Result<Vec<Variant>> {
-        let admitted = self.admitted(plain)?;
-        Ok(self.changes(minor, &[Place::Pod, Place::Container, Place::Init], &admitted))
+        let admitted = self.admitted(plain, minor)?;
+        let places = [Place::Pod, Place::Container, Place::Second, Place::Init, Place::Sidecar];
+        let places = places.into_iter().filter(|place| *place != Place::Sidecar || minor >= SIDECARS_SINCE);
+        Ok(self.changes(minor, &places.collect::<Vec<_>>(), &admitted))
     }
 
     /// Everything that it forbids in a pod, for the reader.
@@ -165,11 +185,14 @@ impl Control {
             self.fields.iter().filter(|field| self.applies(minor) && field.until.is_none_or(|last| minor <= last));
         for field in fields {
             for place in places.iter().filter(|place| field.stands.in_place(**place)) {
-                for value in field.forbidden {
+                let path =
+                    if *place == Place::Pod { field.stands.path_in_pod(field.path) } else { field.path.to_owned() };
+                let values = field.forbidden.iter().map(|value| (path.as_str(), *value));
+                let values = values.chain(without(&path, field.forbidden));
+                let few = if place.takes_all_values() { usize::MAX } else { 1 };
+                for (path, value) in values.take(few) {
                     let mut document = admitted.clone();
-                    let path =
-                        if *place == Place::Pod { field.stands.path_in_pod(field.path) } else { field.path.to_owned() };
-                    set(&mut document, &joined(place.path(), &path), value);
+                    set(&mut document, &joined(place.path(), path), value);
                     for change in field.along {
                         apply(&mut document, *change, *place);
                     }
@@ -215,11 +238,30 @@ fn joined(head: &str, tail: &str) -> String {
     if head.is_empty() { tail.to_owned() } else { format!("{head}/{tail}") }
 }
 
-/// The pod with an init container that is its container's twin.
-fn with_init_container(mut pod: Value) -> Value {
-    let mut init = pod["spec"]["containers"][0].clone();
-    init["name"] = "init".into();
-    pod["spec"]["initContainers"] = vec![init].into();
+/// The ways in which a field that must be there is not: what it stands in is left away as well, or is nothing, or is empty.
+fn without<'a>(path: &'a str, forbidden: &[&str]) -> impl Iterator<Item = (&'a str, &'static str)> {
+    let parents =
+        path.match_indices('/').map(|(at, _)| &path[..at]).filter(|parent| !["spec", "metadata"].contains(parent));
+    let parents = parents.filter(|_| forbidden.contains(&""));
+    parents.flat_map(|parent| ["", "null", "{}"].map(|value| (parent, value)))
+}
+
+/// The pod with a twin of its container in every place where there can be one.
+pub(crate) fn with_company(mut pod: Value, minor: u32) -> Value {
+    let container = pod["spec"]["containers"][0].clone();
+    let named = |name: &str| {
+        let mut twin = container.clone();
+        twin["name"] = name.into();
+        twin
+    };
+    let (second, mut inits) = (named("second"), vec![named("init")]);
+    if minor >= SIDECARS_SINCE {
+        let mut sidecar = named("sidecar");
+        sidecar["restartPolicy"] = "Always".into();
+        inits.push(sidecar);
+    }
+    pod["spec"]["containers"] = vec![container, second].into();
+    pod["spec"]["initContainers"] = inits.into();
     pod
 }
 
@@ -255,12 +297,20 @@ mod tests {
     #[test]
     fn an_attempt_differs_from_its_control_in_one_field_and_what_goes_along_with_it() {
         for (name, control) in ALL {
-            let admitted = control.admitted(&pod()).unwrap();
+            let admitted = control.admitted(&pod(), NEWEST).unwrap();
             for variant in control.forbidden(&pod(), NEWEST).unwrap() {
                 let mut found = Vec::new();
                 differences(&admitted, &variant.document, "", &mut found);
-                let field = control.fields.iter().find(|field| variant.what.contains(field.path)).unwrap();
-                assert_eq!(found.len(), 1 + field.along.len(), "{name}: {}: {found:?}", variant.what);
+                match control.fields.iter().find(|field| variant.what.contains(field.path)) {
+                    Some(field) => {
+                        assert_eq!(found.len(), 1 + field.along.len(), "{name}: {}: {found:?}", variant.what)
+                    }
+                    // What it stands in goes, and all that stands there.
+                    None => {
+                        let path = variant.what.split([' ', ':']).find(|word| word.contains("ecurityContext")).unwrap();
+                        assert!(found.iter().all(|at| at.contains(path)), "{name}: {}: {found:?}", variant.what);
+                    }
+                }
             }
         }
     }

@@ -96,11 +96,13 @@ impl Thresholds {
 pub struct Sample {
     /// New pods whose first moments are measured, over all nodes.
     pub new_pods: usize,
+    /// Nodes of each pool that probes are placed on: what guards a node need not be the same on all of them.
+    pub nodes: usize,
 }
 
 impl Default for Sample {
     fn default() -> Self {
-        Self { new_pods: 10 }
+        Self { new_pods: 10, nodes: 1 }
     }
 }
 

@@ -69,6 +69,29 @@ impl Verdict {
         self
     }
 
+    /// A denial, with what was not asked.
+    pub(crate) fn told(mut self, besides: &str) -> Self {
+        if let Outcome::Denied { evidence, .. } = &mut self.outcome {
+            evidence.push_str("; ");
+            evidence.push_str(besides);
+        }
+        self
+    }
+
+    /// This denial and another one.
+    fn and(mut self, other: Self) -> Self {
+        if let (Outcome::Denied { evidence, control, .. }, Outcome::Denied { evidence: more, control: proof, .. }) =
+            (&mut self.outcome, &other.outcome)
+        {
+            evidence.push_str("; ");
+            evidence.push_str(more);
+            control.push_str("; ");
+            control.push_str(proof);
+        }
+        let denied_after_ms = self.denied_after_ms.max(other.denied_after_ms);
+        Self { denied_after_ms, attempts: self.attempts + other.attempts, ..self }
+    }
+
     /// ... and how many attempts it stands for.
     pub(crate) fn of_attempts(self, attempts: usize) -> Self {
         Self { attempts, ..self }
@@ -121,6 +144,26 @@ impl fmt::Display for NoVerdict {
 /// What a scenario's function returns.
 pub type Attempted = Result<Verdict, NoVerdict>;
 
+/// One verdict of several that must all be denied: what is allowed by one way is allowed.
+pub(crate) fn together(all: impl IntoIterator<Item = Attempted>) -> Attempted {
+    let (mut allowed, mut none, mut denied) = (Vec::new(), Vec::new(), None::<Verdict>);
+    for attempted in all {
+        match attempted {
+            Err(why) => none.push(why),
+            Ok(Verdict { outcome: Outcome::Allowed { evidence }, .. }) => allowed.push(evidence),
+            Ok(verdict) => denied = Some(denied.map_or(verdict.clone(), |first| first.and(verdict))),
+        }
+    }
+    if !allowed.is_empty() {
+        return Ok(Verdict::allowed(allowed.join("; ")));
+    }
+    match (none.into_iter().next(), denied) {
+        (Some(why), _) => Err(why),
+        (None, Some(verdict)) => Ok(verdict),
+        (None, None) => Err(NoVerdict::inconclusive("nothing was attempted")),
+    }
+}
+
 impl From<NoVerdict> for Verdict {
     fn from(none: NoVerdict) -> Self {
         let outcome = match none {
@@ -134,5 +177,36 @@ impl From<NoVerdict> for Verdict {
 impl From<kube::Error> for NoVerdict {
     fn from(error: kube::Error) -> Self {
         Self::Inconclusive(told(&error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn of(letter: char) -> Attempted {
+        match letter {
+            'D' => Ok(Verdict::denied(Guard::Rbac, "e".into(), Control::proved("c"), 1)),
+            'A' => Ok(Verdict::allowed("a")),
+            _ => Err(NoVerdict::inconclusive("i")),
+        }
+    }
+
+    #[rstest]
+    #[case::all("DD", "denied e; e c; c 2")]
+    #[case::one_way_is_open("DiA", "allowed a")]
+    #[case::of_one_nothing_is_known("Di", "i")]
+    #[case::nothing("", "nothing was attempted")]
+    fn several_ways(#[case] letters: &str, #[case] expected: &str) {
+        let told = match together(letters.chars().map(of)) {
+            Ok(Verdict { outcome: Outcome::Denied { evidence, control, .. }, attempts, .. }) => {
+                format!("denied {evidence} {control} {attempts}")
+            }
+            Ok(Verdict { outcome: Outcome::Allowed { evidence }, .. }) => format!("allowed {evidence}"),
+            Ok(verdict) => format!("{verdict:?}"),
+            Err(why) => why.to_string(),
+        };
+        assert_eq!(told, expected);
     }
 }

@@ -43,10 +43,8 @@ pub fn all() -> Vec<Entry> {
 }
 
 /// The ports that this catalogue's probes listen on, so that a path to them can be open.
-pub const LISTENING: Listening = Listening {
-    tcp: &[network::PORT, network::WEBHOOK, addons::tiller::GRPC, addons::tiller::HTTP],
-    udp: &[network::PORT],
-};
+pub const LISTENING: Listening =
+    Listening::on(&[network::PORT, network::WEBHOOK, addons::tiller::GRPC, addons::tiller::HTTP], &[network::PORT]);
 
 #[cfg(test)]
 mod tests {

@@ -2,10 +2,16 @@
 pub mod access;
 pub mod admission;
 pub mod ask;
+mod author;
 pub mod controllers;
+mod exempting;
 pub mod exemptions;
+pub mod images;
 pub mod plain;
+mod policies;
 pub mod psp;
 pub mod quota;
+mod rules;
+pub mod services;
 pub mod standard;
 pub mod survey;

@@ -33,7 +33,7 @@ impl Personas {
     /// A service account, by a token that the operator asks for. `None` where there is no such account.
     ///
     /// # Errors
-    /// Inconclusive where no token is to be had; whoever asks next tries again.
+    /// Inconclusive where no token is to be had, or where the API server takes its bearer for somebody else; whoever asks next tries again.
     pub async fn service_account(&self, namespace: &str, account: &str) -> Result<Option<Persona>, NoVerdict> {
         let key = (namespace.to_owned(), account.to_owned());
         let known = self.known.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).entry(key).or_default().clone();
@@ -62,6 +62,15 @@ impl Personas {
         };
         bearer.set_sensitive(true);
         let (client, traffic) = (self.anonymous.clone(), self.operator.traffic.clone());
-        Ok(Some(Persona { name, client, bearer: Some(bearer), traffic }))
+        let persona = Persona { name, client, bearer: Some(bearer), traffic };
+        // Something on the way may bring a credential of its own in place of ours.
+        let known = persona.whoami().await?;
+        if known != persona.name {
+            return Err(NoVerdict::inconclusive(format!(
+                "the API server takes whoever brings the token of {} for {known}: what stands before it has a credential of its own, and nothing can be asked in another's name",
+                persona.name
+            )));
+        }
+        Ok(Some(persona))
     }
 }

@@ -42,6 +42,7 @@ pub static HOST_PORTS: Control = control(
         &[
             r#"[{"containerPort":8080,"hostPort":8080,"protocol":"TCP"}]"#,
             r#"[{"containerPort":5353,"hostPort":5353,"protocol":"UDP"}]"#,
+            r#"[{"containerPort":8080,"protocol":"TCP"},{"containerPort":8081,"hostPort":8081,"protocol":"TCP"}]"#,
         ],
     )],
 );
@@ -57,6 +58,7 @@ pub static HOST_PATH: Control = control(
             r#"[{"name":"v","hostPath":{"path":"/etc/kubernetes","type":"Directory"}}]"#,
             r#"[{"name":"v","hostPath":{"path":"/run/containerd/containerd.sock","type":"Socket"}}]"#,
             r#"[{"name":"v","hostPath":{"path":"/dev/kmsg","type":"CharDevice"}}]"#,
+            r#"[{"name":"w","emptyDir":{}},{"name":"v","hostPath":{"path":"/"}}]"#,
         ],
     )],
 );
@@ -88,6 +90,7 @@ pub static VOLUME_TYPES: Control = control(
             r#"[{"name":"v","scaleIO":{"gateway":"g","system":"s","volumeName":"v","secretRef":{"name":"s"},"storageMode":"ThinProvisioned","fsType":"xfs"}}]"#,
             r#"[{"name":"v","storageos":{"volumeName":"v","volumeNamespace":"n"}}]"#,
             r#"[{"name":"v","vsphereVolume":{"volumePath":"v"}}]"#,
+            r#"[{"name":"w","emptyDir":{}},{"name":"v","nfs":{"server":"192.0.2.1","path":"/"}}]"#,
         ],
     )],
 );
@@ -113,7 +116,8 @@ pub static PRIVILEGE_ESCALATION: Control = control(
     &[field(InContainers, "securityContext/allowPrivilegeEscalation", &["true", ""])],
 );
 
-/// Baseline: every capability of Linux 6 (include/uapi/linux/capability.h) that is not in the default set, and all of them at once.
+/// Baseline: every capability of Linux 6 (include/uapi/linux/capability.h) that is not in the default set, and all of them at once; in other
+/// spellings too, for runtimes put them in capitals (containerd) or know the prefix (CRI-O); and behind one that may be added.
 pub static CAPABILITIES_ADDED: Control = control(
     &["non-default capabilities", "unrestricted capabilities"],
     &[field(
@@ -149,6 +153,10 @@ pub static CAPABILITIES_ADDED: Control = control(
             r#"["SYS_TTY_CONFIG"]"#,
             r#"["SYSLOG"]"#,
             r#"["WAKE_ALARM"]"#,
+            r#"["all"]"#,
+            r#"["sys_admin"]"#,
+            r#"["CAP_NET_ADMIN"]"#,
+            r#"["NET_BIND_SERVICE","SYS_ADMIN"]"#,
         ],
     )],
 );
@@ -176,6 +184,8 @@ pub static CAPABILITIES_KEPT: Control = Control {
                     r#"["SETPCAP"]"#,
                     r#"["SETUID"]"#,
                     r#"["SYS_CHROOT"]"#,
+                    r#"["chown"]"#,
+                    r#"["NET_BIND_SERVICE","CHOWN"]"#,
                 ],
             ),
         ],
@@ -258,6 +268,7 @@ pub static SYSCTLS_UNSAFE: Control = control(
                 r#"[{"name":"net.ipv4.conf.all.route_localnet","value":"1"}]"#,
                 r#"[{"name":"net.ipv6.conf.all.accept_ra","value":"2"}]"#,
                 r#"[{"name":"vm.overcommit_memory","value":"1"}]"#,
+                r#"[{"name":"kernel.shm_rmid_forced","value":"1"},{"name":"kernel.core_pattern","value":"core"}]"#,
             ],
         ),
         safe_from(27, &[r#"[{"name":"net.ipv4.ip_local_reserved_ports","value":"1"}]"#]),
@@ -312,6 +323,9 @@ pub static HOST_PROBES: Control = Control {
         ],
     )
 };
+
+/// Those with which a pod owns its node: a namespace that admits one of them admits everything.
+pub static OWNING_THE_NODE: [&Control; 5] = [&PRIVILEGED, &HOST_PID, &HOST_IPC, &HOST_NETWORK, &HOST_PATH];
 
 /// All of them, by the name of the scenario that attempts each.
 pub static ALL: [(&str, &Control); 19] = [

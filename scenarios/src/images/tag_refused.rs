@@ -1,15 +1,17 @@
 //! A tag is a name that can be moved: what was reviewed yesterday need not be what a node pulls tonight. A sha256 digest names the
 //! content itself.
 //!
-//! Attempted: a pod whose image is named by tag, differing from an admitted one in nothing else, in each namespace, as the one who
-//! deploys there. Expected: an admission policy refuses it. Control: the same image by digest is admitted.
+//! Attempted: an image named by a tag that it has, at every door of a pod: in a container, an init container and one that goes on beside the
+//! others, when the pod is made; in a pod that runs, by changing its image; in a debug container. As the one who deploys in each namespace,
+//! and for debug containers as the operator, as dry runs. Expected: an admission policy refuses each; one that asks a registry and finds no such
+//! image has not. Control: the same image by digest is admitted at each door.
+use harness::attempt::api::images::doors;
 use harness::cx::Cx;
 use harness::rights;
 use harness::run;
 use harness::scenario::Guard::{AdmissionPolicy, Webhook};
 use harness::scenario::{G, Impact, Scenario, Scope, Severity};
-use harness::verdict::{Attempted, NoVerdict};
-use k8s_openapi::api::core::v1::Pod;
+use harness::verdict::Attempted;
 
 /// Images by tag are refused.
 pub const SCENARIO: Scenario = Scenario {
@@ -17,41 +19,15 @@ pub const SCENARIO: Scenario = Scenario {
     guidance: &[G(6, 1)],
     also: &["CIS OKE 5.1.4"],
     severity: Severity::Medium,
-    impact: Impact::DryRun,
+    impact: Impact::Probe,
     scope: Scope::EachNamespace,
-    needs: &[rights::AS_DEPLOYER, rights::PODS],
-    attempts: |_| vec!["container: image by tag".into()],
-    controls: |_| 2,
+    needs: &[rights::AS_DEPLOYER, rights::EXEMPTIONS, rights::PROBES, rights::EPHEMERAL],
+    attempts: |facts| doors(facts.minor()).into_iter().map(|door| format!("{door}: image by tag")).collect(),
+    controls: |_| 6,
     pods: 0,
     run: run!(attempt),
 };
 
 async fn attempt(cx: &Cx) -> Attempted {
-    let by_digest = cx.plain_pod()?;
-    let by_tag = tagged(by_digest.clone()).ok_or_else(|| NoVerdict::inconclusive("the probes' image is not named by digest: name one that is with --agent-image"))?;
-    cx.admission(by_tag).await?.denied_by(&[AdmissionPolicy, Webhook]).while_admitting(by_digest).await
-}
-
-/// The same repository by tag; the tag need not exist, for a dry run pulls nothing.
-fn tagged(mut pod: Pod) -> Option<Pod> {
-    for container in pod.spec.iter_mut().flat_map(|spec| &mut spec.containers) {
-        let (repository, _) = container.image.as_deref()?.split_once('@')?;
-        container.image = Some(format!("{repository}:v1"));
-    }
-    Some(pod)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use rstest::rstest;
-
-    #[rstest]
-    #[case("r.example/a/b@sha256:00", Some("r.example/a/b:v1"))]
-    #[case("r.example/a/b:v2", None)]
-    fn the_repository_stays(#[case] image: &str, #[case] expected: Option<&str>) {
-        let pod: Pod = serde_json::from_value(serde_json::json!({ "spec": { "containers": [{ "name": "a", "image": image }] } })).unwrap();
-        let tagged = tagged(pod).map(|pod| pod.spec.unwrap().containers[0].image.clone().unwrap());
-        assert_eq!(tagged.as_deref(), expected);
-    }
+    cx.images_by_tag().denied_by(&[AdmissionPolicy, Webhook]).while_admitting_digests().await
 }

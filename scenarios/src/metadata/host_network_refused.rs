@@ -23,7 +23,7 @@ pub const SCENARIO: Scenario = Scenario {
     severity: Severity::Critical,
     impact: Impact::Intrusive,
     scope: Scope::EachNamespace,
-    needs: &[rights::AS_DEPLOYER, rights::PODS, rights::PROBES, rights::EXEC, rights::OUTSIDE],
+    needs: &[rights::AS_DEPLOYER, rights::PROBES, rights::EXEC, rights::OUTSIDE, rights::EXEMPTIONS],
     attempts: |facts| HOST_NETWORK.attempts(facts.minor()),
     controls: |_| 2,
     pods: 0,

@@ -3,9 +3,9 @@
 //!
 //! Attempted: the proxies of services, pods and nodes, and Endpoints and an EndpointSlice that name 169.254.169.254, as the one who deploys
 //! in each namespace, as dry runs and at names that no object has. Expected: RBAC refuses each, or, for endpoints, the API server takes no
-//! link-local address; a Service of type ExternalName names no address at all, and whoever may not ask for `services/proxy` may not for
-//! that type either. Control: the token is accepted as that account, each refusal names it and what it asked for, and the API server
-//! serves all of it.
+//! link-local address. Whoever may not ask for `services/proxy` may not for a Service of type ExternalName either; what an ingress controller
+//! makes of such a Service, whose name may be an address, is not asked here. Control: the token is accepted as that account, each refusal names
+//! it and what it asked for, and the API server serves all of it.
 use harness::attempt::api::ask::{Ask, Resource};
 use harness::cx::Cx;
 use harness::rights;

@@ -1,15 +1,17 @@
 //! One namespace that admits everything is enough: whoever may create pods there has left the standards behind. Some must be, for the
 //! cluster's own parts; each of them should be known by name.
 //!
-//! Attempted: a privileged pod in every namespace there is, the system's own among them, as the operator, as a dry run. Expected: it is
-//! refused in each but those on the suite's allow-list. Control: the pod without it is admitted in each that refuses.
+//! Attempted: whatever gives a pod its node (privileged, the host's processes, memory, network, directories) in every namespace there is, the
+//! system's own among them, as the operator, as dry runs. Expected: all of it is refused in each but those on the suite's allow-list. Control:
+//! the pod without it is admitted in each that refuses.
 use harness::cx::Cx;
 use harness::rights;
 use harness::run;
 use harness::scenario::{G, Impact, Scenario, Scope, Severity};
+use harness::standard::OWNING_THE_NODE;
 use harness::verdict::Attempted;
 
-use super::{ENGINES, privileged};
+use super::ENGINES;
 
 /// Namespaces that admit privileged pods are known by name.
 pub const SCENARIO: Scenario = Scenario {
@@ -22,7 +24,8 @@ pub const SCENARIO: Scenario = Scenario {
     needs: &[rights::PODS],
     attempts: |facts| {
         let all = facts.namespaces.iter().chain(&facts.out_of_scope);
-        all.map(|namespace| format!("{namespace}: securityContext/privileged = true")).collect()
+        let what = |namespace: &String| OWNING_THE_NODE.iter().filter_map(|control| control.attempts(facts.minor()).into_iter().next()).map(|what| format!("{namespace}: {what}")).collect::<Vec<_>>();
+        all.flat_map(what).collect()
     },
     controls: |facts| facts.namespaces.len() + facts.out_of_scope.len() + 1,
     pods: 0,
@@ -30,6 +33,5 @@ pub const SCENARIO: Scenario = Scenario {
 };
 
 async fn attempt(cx: &Cx) -> Attempted {
-    let pod = cx.plain_pod_in("default")?;
-    cx.exemptions(privileged(pod.clone())).denied_by(ENGINES).while_admitting(pod).await
+    cx.exemptions(&OWNING_THE_NODE)?.denied_by(ENGINES).while_admitting_the_rest().await
 }

@@ -21,7 +21,7 @@ pub const SCENARIO: Scenario = Scenario {
     severity: Severity::Critical,
     impact: Impact::DryRun,
     scope: Scope::EachNamespace,
-    needs: &[rights::AS_DEPLOYER, rights::PODS],
+    needs: &[rights::AS_DEPLOYER, rights::EXEMPTIONS],
     attempts: |facts| HOST_NETWORK.attempts(facts.minor()),
     controls: |_| 2,
     pods: 0,

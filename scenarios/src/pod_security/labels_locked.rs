@@ -38,12 +38,14 @@ fn asks(facts: &ClusterFacts, namespace: &str) -> Vec<Ask> {
     let there = |part: &str| facts.admission.iter().any(|known| known == part);
     let admission = |name| Resource::of("admissionregistration.k8s.io", "v1", name);
     let label = json!({ "metadata": { "labels": { "pod-security.kubernetes.io/enforce": "privileged" } } });
-    let label = Ask::patch(Resource::core("namespaces"), label).named(namespace);
+    let whole = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace, "labels": label["metadata"]["labels"] } });
+    let namespaces = Resource::core("namespaces");
+    let labels = [Ask::patch(namespaces, label), Ask::update(namespaces, whole)].map(|ask| ask.named(namespace));
     let webhooks = ["validatingwebhookconfigurations", "mutatingwebhookconfigurations"].map(admission);
     let policies = ["validatingadmissionpolicies", "validatingadmissionpolicybindings"].map(admission);
     let policies = policies.into_iter().filter(|_| there("ValidatingAdmissionPolicy"));
     let old = Resource::of("policy", "v1beta1", "podsecuritypolicies");
-    let mut asks = vec![label];
+    let mut asks = Vec::from(labels);
     asks.extend(webhooks.into_iter().chain(policies).chain(psp::known(facts).then_some(old)).flat_map(changes));
     if there("Gatekeeper") {
         asks.extend(changes(Resource::of("templates.gatekeeper.sh", "v1", "constrainttemplates")));
@@ -58,8 +60,9 @@ fn asks(facts: &ClusterFacts, namespace: &str) -> Vec<Ask> {
     asks
 }
 
-fn changes(kind: Resource) -> [Ask; 2] {
-    [Ask::delete(kind).named(NOBODY), Ask::patch(kind, json!({})).named(NOBODY)]
+/// Each by itself is enough.
+fn changes(kind: Resource) -> [Ask; 3] {
+    [Ask::delete(kind), Ask::patch(kind, json!({})), Ask::update(kind, json!({}))].map(|ask| ask.named(NOBODY))
 }
 
 async fn attempt(cx: &Cx) -> Attempted {
@@ -84,10 +87,13 @@ mod tests {
         let expected = [
             "delete constrainttemplates",
             "patch constrainttemplates",
+            "update constrainttemplates",
             "delete clusterpolicies",
             "patch clusterpolicies",
+            "update clusterpolicies",
             "delete policies",
             "patch policies",
+            "update policies",
             "create policyexceptions",
         ];
         assert_eq!(both[built_in.len()..], expected);

@@ -21,7 +21,7 @@ pub const SCENARIO: Scenario = Scenario {
     severity: Severity::High,
     impact: Impact::DryRun,
     scope: Scope::EachNamespace,
-    needs: &[rights::AS_DEPLOYER, rights::PODS],
+    needs: &[rights::AS_DEPLOYER, rights::EXEMPTIONS],
     attempts: |facts| RUN_AS_ROOT.attempts(facts.minor()),
     controls: |_| 2,
     pods: 0,

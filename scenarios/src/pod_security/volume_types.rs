@@ -21,7 +21,7 @@ pub const SCENARIO: Scenario = Scenario {
     severity: Severity::Medium,
     impact: Impact::DryRun,
     scope: Scope::EachNamespace,
-    needs: &[rights::AS_DEPLOYER, rights::PODS],
+    needs: &[rights::AS_DEPLOYER, rights::EXEMPTIONS],
     attempts: |facts| VOLUME_TYPES.attempts(facts.minor()),
     controls: |_| 2,
     pods: 0,

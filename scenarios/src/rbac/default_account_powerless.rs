@@ -2,9 +2,10 @@
 //! Whatever that account may do, every pod of the namespace may do, and so may whoever breaks into one.
 //!
 //! Attempted: with a real token of each namespace's `default` account, every verb and resource that matters: reading secrets, creating
-//! pods, binding roles, minting tokens, exec, the kubelet's proxy, impersonation. Expected: RBAC refuses each. Control: the token is
-//! accepted, as that account; each refusal names it with the verb and resource that it asked for; and the API server serves every one
-//! of them, so that a grant is all that was missing.
+//! pods, binding roles, minting tokens, exec, the kubelet's proxy, impersonation; and whatever else the API server lists for it, there and in
+//! the other namespaces in scope: a right to one secret by its name, to a kind of the cluster's own, to a neighbour's pods. Expected: RBAC
+//! refuses each, and nothing is listed beyond what everybody may. Control: the token is accepted, as that account; each refusal names it with
+//! the verb and resource that it asked for; and the API server serves every one of them, so that a grant is all that was missing.
 use harness::cx::Cx;
 use harness::rights;
 use harness::run;
@@ -30,5 +31,5 @@ pub const SCENARIO: Scenario = Scenario {
 
 async fn attempt(cx: &Cx) -> Attempted {
     let asks = matrix::asks(cx.namespace()?);
-    cx.access_as("default", asks).await?.refused_by(&[Guard::Rbac]).while_served_and_known().await
+    cx.access_as("default", asks).await?.and_nothing_else(cx)?.refused_by(&[Guard::Rbac]).while_served_and_known().await
 }

@@ -33,7 +33,14 @@ fn reads(namespace: &str) -> Vec<Ask> {
     let here = core.map(Resource::core).into_iter().chain([DEPLOYMENTS, ROLE_BINDINGS]);
     let wide = ["secrets", "pods", "nodes", "namespaces", "persistentvolumes"];
     let wide = wide.map(Resource::core).into_iter().chain([CLUSTER_ROLE_BINDINGS]);
-    here.map(|resource| Ask::list(resource).in_namespace(namespace)).chain(wide.map(Ask::list)).collect()
+    // Three rights that give the same values, and none of them implies another.
+    let secrets = Resource::core("secrets");
+    let otherwise = [Ask::get(secrets, "").named(NOBODY), Ask::watch(secrets)];
+    let otherwise = otherwise.map(|ask| ask.in_namespace(namespace)).into_iter().chain([Ask::watch(secrets)]);
+    here.map(|resource| Ask::list(resource).in_namespace(namespace))
+        .chain(wide.map(Ask::list))
+        .chain(otherwise)
+        .collect()
 }
 
 fn writes(namespace: &str) -> Vec<Ask> {
@@ -65,6 +72,11 @@ fn writes(namespace: &str) -> Vec<Ask> {
         Ask::delete(Resource::core("nodes")).named(NOBODY),
         // Its labels decide which Pod Security Standard is kept there.
         Ask::patch(Resource::core("namespaces"), label).named(namespace),
+        Ask::update(
+            Resource::core("namespaces"),
+            json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": namespace } }),
+        )
+        .named(namespace),
     ];
     created.chain(deleted).chain(wide).collect()
 }
@@ -85,6 +97,13 @@ fn escalations(namespace: &str) -> Vec<Ask> {
         Ask::create(CLUSTER_ROLE_BINDINGS, binding("ClusterRoleBinding")),
         Ask::create(Resource::core("serviceaccounts/token"), token).in_namespace(namespace).named(NOBODY),
         Ask::get(Resource::core("pods/exec"), "command=true&stdout=true").in_namespace(namespace).named(NOBODY),
+        // `get` and `create` of these are two rights, and clients use the one or the other.
+        Ask::connect(Resource::core("pods/exec"), "command=true&stdout=true").in_namespace(namespace).named(NOBODY),
+        Ask::connect(Resource::core("pods/attach"), "stdout=true").in_namespace(namespace).named(NOBODY),
+        Ask::connect(Resource::core("pods/portforward"), "ports=1").in_namespace(namespace).named(NOBODY),
+        Ask::patch(Resource::core("pods/ephemeralcontainers"), json!({ "spec": {} }))
+            .in_namespace(namespace)
+            .named(NOBODY),
         Ask::get(Resource::core("pods/log"), "").in_namespace(namespace).named(NOBODY),
         // The way to a kubelet, past the API server's admission.
         Ask::get(Resource::core("nodes/proxy"), "").named(NOBODY),
@@ -103,6 +122,10 @@ mod tests {
     #[case("get pods/exec")]
     #[case("impersonate users oke-conformance-nobody")]
     #[case("create clusterrolebindings cluster-wide")]
+    #[case("get secrets")]
+    #[case("watch secrets")]
+    #[case("watch secrets cluster-wide")]
+    #[case("create pods/exec")]
     fn what_must_never_drop_out(#[case] what: &str) {
         assert!(asks("a").iter().any(|ask| ask.to_string() == what));
     }

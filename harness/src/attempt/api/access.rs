@@ -3,6 +3,7 @@ use futures::StreamExt;
 use futures::stream;
 
 use crate::attempt::api::ask::Ask;
+use crate::attempt::api::rules;
 use crate::cluster::api::{self, Reply};
 use crate::cluster::discovery::Discovery;
 use crate::cluster::persona::Persona;
@@ -14,25 +15,38 @@ use crate::words::Guard;
 /// Requests of one identity that are under way at once: far below what API priority and fairness queues.
 const AT_ONCE: usize = 8;
 
+/// Namespaces in which an identity's rules are listed at the most: it is asked for from each of them in as many others.
+const LISTS: usize = 64;
+
 impl Cx {
     /// Attempts `asks` as the account that deploys in [`Cx::namespace`].
     ///
     /// # Errors
-    /// Not applicable where there is no such account; inconclusive where that identity cannot be had.
+    /// Inconclusive where that identity cannot be had, or is not known.
     pub async fn access_as_deployer(&self, asks: Vec<Ask>) -> Result<Access<'_>, NoVerdict> {
-        self.access_as(&self.env.deployer, asks).await
+        let namespace = self.namespace()?;
+        let persona = self.who_deploys(namespace).await?.map_err(NoVerdict::Inconclusive)?;
+        Ok(Access { persona, discovery: &self.env.discovery, asks, listed_in: Vec::new() })
     }
 
     /// Attempts `asks` as the service account `account` of [`Cx::namespace`].
     ///
     /// # Errors
-    /// Inconclusive where that identity cannot be had.
+    /// Not applicable where there is no such account; inconclusive where that identity cannot be had.
     pub async fn access_as(&self, account: &str, asks: Vec<Ask>) -> Result<Access<'_>, NoVerdict> {
         let namespace = self.namespace()?;
         let persona = self.env.personas.service_account(namespace, account).await?;
         let persona = persona
             .ok_or_else(|| NoVerdict::not_applicable(format!("{namespace} has no service account {account}")))?;
-        Ok(Access { persona, discovery: &self.env.discovery, asks })
+        Ok(Access { persona, discovery: &self.env.discovery, asks, listed_in: Vec::new() })
+    }
+
+    /// [`Cx::namespace`] first, then the others in scope: as many as a list of rules is asked for.
+    fn namespaces_to_list(&self) -> Result<Vec<String>, NoVerdict> {
+        let (own, all) = (self.namespace()?, &self.env.facts.namespaces);
+        let place = all.iter().position(|name| name == own).unwrap_or_default();
+        let others = all.iter().cycle().skip(place).take(all.len()).filter(|name| *name != own);
+        Ok([own.to_owned()].into_iter().chain(others.cloned()).take(LISTS).collect())
     }
 }
 
@@ -42,9 +56,19 @@ pub struct Access<'a> {
     pub(crate) persona: Persona,
     pub(crate) discovery: &'a Discovery,
     pub(crate) asks: Vec<Ask>,
+    /// Where nothing else may be granted either.
+    listed_in: Vec<String>,
 }
 
 impl<'a> Access<'a> {
+    /// Nothing else either that the API server lists for it, in its own namespace and in the others in scope.
+    ///
+    /// # Errors
+    /// Inconclusive in a scope without namespaces: a bug of the scenario.
+    pub fn and_nothing_else(self, cx: &Cx) -> Result<Self, NoVerdict> {
+        Ok(Self { listed_in: cx.namespaces_to_list()?, ..self })
+    }
+
     /// The guards whose refusal counts.
     pub fn refused_by(self, guards: &'static [Guard]) -> Guarded<'a> {
         Guarded { access: self, guards }
@@ -75,8 +99,8 @@ impl Guarded<'_> {
     /// Inconclusive where the credential is not accepted, where something that is asked for is not served, or where an answer is neither a
     /// grant nor a refusal of exactly this by an expected guard.
     pub async fn while_served_and_known(self) -> Attempted {
-        let Access { persona, discovery, asks } = self.access;
-        let myself = persona.whoami().await?;
+        let Access { persona, discovery, asks, listed_in } = self.access;
+        let myself = persona.name.clone();
         let (mut allowed, mut unclear, mut refused) = (Vec::new(), Vec::new(), Vec::new());
         let mut slowest_ms = 0;
         let tried: Vec<_> = asks.iter().map(|ask| tried(&persona, discovery, &myself, ask)).collect();
@@ -96,13 +120,10 @@ impl Guarded<'_> {
                 }
             }
         }
-        if !allowed.is_empty() {
-            return Ok(Verdict::allowed(format!(
-                "{myself} may {} of {}: {}",
-                allowed.len(),
-                asks.len(),
-                allowed.join("; ")
-            )));
+        let listed = rules::listed(&persona, &listed_in).await;
+        if !allowed.is_empty() || !listed.granted.is_empty() {
+            let of_asks = format!("{myself} may {} of {}", allowed.len(), asks.len());
+            return Ok(Verdict::allowed(format!("{of_asks}: {}", [allowed, listed.granted].concat().join("; "))));
         }
         if !unclear.is_empty() {
             return Err(NoVerdict::inconclusive(unclear.join("; ")));
@@ -110,11 +131,26 @@ impl Guarded<'_> {
         let Some((guard, message)) = refused.first().cloned() else {
             return Err(NoVerdict::inconclusive("nothing was asked"));
         };
-        let evidence = format!("{} of {} asks refused; the first: {message}", refused.len(), asks.len());
+        let evidence = format!(
+            "{} of {} asks refused; the first: {message}{}",
+            refused.len(),
+            asks.len(),
+            nothing_else(&listed_in, listed.lacking)
+        );
         let control = Control::proved(format!(
             "the token is accepted as {myself}, each refusal of a right names it with the verb and resource that it asked for, and the API server serves all of them"
         ));
         Ok(Verdict::denied(guard, evidence, control, slowest_ms).of_attempts(asks.len()))
+    }
+}
+
+/// What lists of rules add to what was asked.
+fn nothing_else(listed_in: &[String], lacking: Option<String>) -> String {
+    match (lacking, listed_in.len()) {
+        (_, 0) => String::new(),
+        (Some(why), _) => format!("; {why}"),
+        (None, 1) => "; no other right is listed for it there".to_owned(),
+        (None, some) => format!("; no other right is listed for it there or in {} others", some - 1),
     }
 }
 

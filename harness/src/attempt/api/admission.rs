@@ -1,21 +1,26 @@
 //! Asking the API server to admit a pod or a Service, as a server-side dry run: authorization and the whole admission chain decide, nothing
 //! is stored.
+use std::collections::BTreeSet;
 use std::fmt;
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
+use std::sync::Arc;
 
 use futures::StreamExt;
 use futures::stream;
 use http::Request;
-use k8s_openapi::api::core::v1::{Pod, Service};
+use k8s_openapi::api::core::v1::Pod;
 use kube::core::Status;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::attempt::api::author::Author;
+use crate::attempt::api::exempting::Exemption;
+use crate::attempt::api::policies;
 use crate::cluster::api::{self, Reply};
-use crate::cluster::persona::Persona;
 use crate::cx::Cx;
 use crate::denial::{Denial, Reason, Warned, by_whom};
+use crate::env::Env;
 use crate::standard::Variant;
 use crate::verdict::{Attempted, Control, NoVerdict, Verdict};
 use crate::words::Guard;
@@ -30,8 +35,12 @@ pub(crate) enum Target {
     Namespace(String),
     /// A Service, into this namespace.
     Services(String),
+    /// A change, to a Service of a namespace: namespace and Service.
+    Service(String, String),
     /// An ephemeral container, into a pod of a namespace: namespace and pod.
     Pod(String, String),
+    /// Another image, into a container of a pod of a namespace: namespace and pod.
+    Image(String, String),
 }
 
 impl Cx {
@@ -41,21 +50,7 @@ impl Cx {
     /// Inconclusive where that identity cannot be had.
     pub async fn admission(&self, forbidden: Pod) -> Result<Admission, NoVerdict> {
         let namespace = self.namespace()?;
-        Admission::of(self.deployer(namespace).await?, namespace, &forbidden)
-    }
-
-    /// Attempts to have each of the Services `forbidden` admitted in [`Cx::namespace`], as the one who deploys there; what is forbidden
-    /// about each is for the reader.
-    ///
-    /// # Errors
-    /// Inconclusive where that identity cannot be had.
-    pub async fn service_admission(&self, forbidden: Vec<(&str, Service)>) -> Result<Admission, NoVerdict> {
-        let namespace = self.namespace()?;
-        let variants = forbidden
-            .into_iter()
-            .map(|(what, service)| Ok(Variant { what: what.to_owned(), named: &[], document: document(&service)? }));
-        let variants = variants.collect::<Result<_, NoVerdict>>()?;
-        Ok(Admission::of_all(self.deployer(namespace).await?, Target::Services(namespace.to_owned()), variants))
+        Admission::of(&self.env, self.deployer(namespace).await?, namespace, &forbidden)
     }
 
     /// A namespace of the run's own that nobody has labelled, as any newcomer's is.
@@ -71,14 +66,15 @@ impl Cx {
     /// # Errors
     /// Inconclusive where the pod cannot be written down.
     pub fn admission_into(&self, namespace: &str, forbidden: &Pod) -> Result<Admission, NoVerdict> {
-        Admission::of(self.env.personas.operator.clone(), namespace, forbidden)
+        Admission::of(&self.env, Author::himself(self.env.personas.operator.clone()), namespace, forbidden)
     }
 }
 
 /// Documents that must not be admitted, each different from an admitted one in what is forbidden.
 #[must_use = "name the expected guards with `denied_by`"]
 pub struct Admission {
-    author: Persona,
+    env: Arc<Env>,
+    author: Author,
     place: Target,
     forbidden: Vec<Forbidden>,
 }
@@ -91,18 +87,23 @@ struct Forbidden {
 }
 
 impl Admission {
-    pub(crate) fn of(author: Persona, namespace: &str, forbidden: &Pod) -> Result<Self, NoVerdict> {
-        Ok(Self::of_all(author, Target::Namespace(namespace.to_owned()), vec![Variant::whole(document(forbidden)?)]))
+    pub(crate) fn of(env: &Arc<Env>, author: Author, namespace: &str, forbidden: &Pod) -> Result<Self, NoVerdict> {
+        Ok(Self::of_all(
+            env,
+            author,
+            Target::Namespace(namespace.to_owned()),
+            vec![Variant::whole(document(forbidden)?)],
+        ))
     }
 
-    pub(crate) fn of_all(author: Persona, place: Target, forbidden: Vec<Variant>) -> Self {
+    pub(crate) fn of_all(env: &Arc<Env>, author: Author, place: Target, forbidden: Vec<Variant>) -> Self {
         let written = |Variant { what, named, document }| Forbidden { what, named, body: document.to_string() };
-        Self { author, place, forbidden: forbidden.into_iter().map(written).collect() }
+        Self { env: env.clone(), author, place, forbidden: forbidden.into_iter().map(written).collect() }
     }
 
     /// The guards whose refusal counts; any other's is inconclusive.
     pub fn denied_by(self, guards: &'static [Guard]) -> Guarded {
-        Guarded { admission: self, guards }
+        Guarded { admission: self, guards, others: &[], unchanged: None }
     }
 }
 
@@ -111,9 +112,23 @@ impl Admission {
 pub struct Guarded {
     admission: Admission,
     guards: &'static [Guard],
+    /// Words of a refusal that is for something else.
+    others: &'static [&'static str],
+    /// Why no change was tried.
+    unchanged: Option<String>,
 }
 
 impl Guarded {
+    /// A refusal with one of these words, in lower case, is for something else than what is forbidden.
+    pub(crate) fn not_because(self, others: &'static [&'static str]) -> Self {
+        Self { others, ..self }
+    }
+
+    /// No change could be tried, and this is why: a guard that never looks at changes has not shown anything then.
+    pub(crate) fn without_changes(self, why: String) -> Self {
+        Self { unchanged: Some(why), ..self }
+    }
+
     /// The control: the same pod or Service without the forbidden attribute, which must be admitted at the same moment.
     pub fn while_admitting(self, control: impl Serialize) -> Controlled {
         Controlled { guarded: self, control: document(&control) }
@@ -136,7 +151,10 @@ impl IntoFuture for Controlled {
     type IntoFuture = Pin<Box<dyn Future<Output = Attempted> + Send>>;
 
     fn into_future(self) -> Self::IntoFuture {
-        Box::pin(self.judge())
+        Box::pin(async move {
+            let author = self.guarded.admission.author.clone();
+            author.speaks(self.judge().await)
+        })
     }
 }
 
@@ -145,15 +163,18 @@ impl IntoFuture for Controlled {
 struct Tried {
     admitted: Vec<String>,
     unclear: Vec<String>,
-    refused: Vec<Refusal>,
+    /// With the place of each among the attempts.
+    refused: Vec<(usize, Refusal)>,
     slowest_ms: u64,
+    taken: usize,
 }
 
 impl Controlled {
     async fn judge(self) -> Attempted {
-        let Self { guarded: Guarded { admission, guards }, control } = self;
-        let Admission { author, place, forbidden } = &admission;
-        let control = place.dry_run(&control?.to_string())?;
+        let Self { guarded: Guarded { admission, guards, others, unchanged }, control } = self;
+        let Admission { author: Author { persona: author, .. }, place, forbidden, .. } = &admission;
+        let control = control?.to_string();
+        let control = || place.dry_run(&control);
         let requests = forbidden
             .iter()
             .map(|variant| Ok((variant, place.dry_run(&variant.body)?)))
@@ -165,41 +186,136 @@ impl Controlled {
             let mut tried = Tried::default();
             let mut answers = stream::iter(attempts).buffered(AT_ONCE);
             while let Some((variant, answer)) = answers.next().await {
-                tried.take(guards, variant, answer);
+                tried.take(guards, others, variant, answer);
             }
             tried
         };
-        let (tried, (control, _)) = tokio::join!(tried, api::send(author, control));
+        let (tried, (before, _)) = tokio::join!(tried, api::send(author, control()?));
         let (who, all) = (&author.name, forbidden.len());
         if !tried.admitted.is_empty() {
             let some = if all == 1 { "it: ".to_owned() } else { format!("{} of {all}: ", tried.admitted.len()) };
             return Ok(Verdict::allowed(format!("{who} may have in {place} {some}{}", tried.admitted.join("; "))));
         }
-        let control = match control {
-            Reply::Accepted { .. } => Control::proved(format!("the same without it was admitted in {place} for {who}")),
-            Reply::Broken(why) => return Err(NoVerdict::inconclusive(format!("no control: {why}"))),
-            Reply::Refused(status) => {
-                let why = format!("no control: {who} may not have even the plain one in {place}: {}", status.message);
-                return Err(NoVerdict::inconclusive(why));
+        // A cluster that has begun to refuse everything meanwhile refuses nothing in particular.
+        let after = api::send(author, control()?).await.0;
+        for (when, control) in [("", before), (", after the last attempt", after)] {
+            match control {
+                Reply::Accepted { .. } => {}
+                Reply::Broken(why) => return Err(NoVerdict::inconclusive(format!("no control{when}: {why}"))),
+                Reply::Refused(status) => {
+                    let message = &status.message;
+                    let why = format!("no control{when}: {who} may not have even the plain one in {place}: {message}");
+                    return Err(NoVerdict::inconclusive(why));
+                }
             }
-        };
+        }
+        let control = Control::proved(format!(
+            "the same without it was admitted in {place} for {who}, with the first attempts and after the last"
+        ));
         if !tried.unclear.is_empty() {
             return Err(NoVerdict::inconclusive(tried.unclear.join("; ")));
         }
-        let by = by_whom(tried.refused.iter().map(|refusal| &refusal.by));
-        let Some(Refusal { guard, said, .. }) = tried.refused.into_iter().next() else {
+        let exempt = exempt(&admission, guards, unchanged.as_deref(), &tried.refused).await?;
+        if !exempt.admitted.is_empty() {
+            let some = exempt.admitted.join("; ");
+            return Ok(Verdict::allowed(format!("{who} may have in {place} what is refused without it: {some}")));
+        }
+        let by = by_whom(tried.refused.iter().map(|(_, refusal)| &refusal.by));
+        let Some((_, Refusal { guard, said, .. })) = tried.refused.into_iter().next() else {
             return Err(NoVerdict::inconclusive("nothing was attempted"));
         };
         let evidence = match all {
             1 => format!("refused by {by}: {said}"),
             _ => format!("{all} of {all} refused by {by}; the first: {said}"),
         };
-        Ok(Verdict::denied(guard, evidence, control, tried.slowest_ms).of_attempts(all))
+        let evidence = [vec![evidence], exempt.told].concat().join("; ");
+        Ok(Verdict::denied(guard, evidence, control, tried.slowest_ms).of_attempts(all + exempt.refused))
     }
 }
 
+/// What became of what was refused once it had what a policy leaves out.
+#[derive(Default)]
+struct Exempt {
+    admitted: Vec<String>,
+    refused: usize,
+    told: Vec<String>,
+}
+
+impl Exempt {
+    fn take(&mut self, how: &impl fmt::Display, guards: &[Guard], answer: Reply) -> Result<(), NoVerdict> {
+        match answer {
+            Reply::Accepted { .. } => self.admitted.push(format!("{how}, admitted (dry run)")),
+            Reply::Refused(status) => self.refused += usize::from(expected(guards, &[], &status).is_ok()),
+            Reply::Broken(why) => return Err(NoVerdict::inconclusive(format!("{how}: {why}"))),
+        }
+        Ok(())
+    }
+}
+
+/// Tries, of what each guard has refused first, whatever this guard's own text leaves out.
+async fn exempt(
+    admission: &Admission,
+    guards: &[Guard],
+    unchanged: Option<&str>,
+    refused: &[(usize, Refusal)],
+) -> Result<Exempt, NoVerdict> {
+    let Admission { env, author: Author { persona: author, .. }, place, forbidden } = admission;
+    let mut exempt = Exempt::default();
+    // What comes into an object that is there has its labels and its name.
+    let (Target::Namespace(namespace) | Target::Services(namespace)) = place else { return Ok(exempt) };
+    let mut asked = BTreeSet::new();
+    for (attempt, refusal) in refused {
+        if !asked.insert(&refusal.by) {
+            continue;
+        }
+        let text = policies::text(env, &refusal.reason, namespace).await?;
+        if let Some(why) = unchanged.filter(|_| text.creations_alone) {
+            let by = &refusal.by;
+            return Err(NoVerdict::inconclusive(format!(
+                "{by} looks at creations alone, and no change was tried: {why}"
+            )));
+        }
+        exempt.told.extend(text.open.iter().map(|open| format!("{}: {open}", refusal.by)));
+        let of = |attempt: usize| {
+            let document: Result<Value, _> = serde_json::from_str(&forbidden[attempt].body);
+            document.map_err(|error| NoVerdict::inconclusive(error.to_string()))
+        };
+        let (body, document) = (&forbidden[*attempt].body, of(*attempt)?);
+        // A container's name leaves out what stands in it.
+        let in_it = |(attempt, other): &&(usize, Refusal)| {
+            other.by == refusal.by && forbidden[*attempt].what.starts_with(Exemption::IN_CONTAINER)
+        };
+        let in_container = refused.iter().find(in_it).map(|(attempt, _)| of(*attempt)).transpose()?;
+        for exemption in &text.exemptions {
+            let document = match exemption {
+                Exemption::Container(_) => in_container.as_ref().unwrap_or(&document),
+                _ => &document,
+            };
+            let request = place.dry_run(&exemption.given_to(document.clone()).to_string())?;
+            exempt.take(exemption, guards, api::send(author, request).await.0)?;
+        }
+        for account in &text.accounts {
+            if let Some(other) = env.personas.service_account(namespace, account).await? {
+                let answer = api::send(&other, place.dry_run(body)?).await.0;
+                exempt.take(&format!("asked for by {}", other.name), guards, answer)?;
+            }
+        }
+    }
+    if exempt.refused > 0 {
+        exempt.told.push(format!("also refused with each of {} exemptions that its text names", exempt.refused));
+    }
+    Ok(exempt)
+}
+
 impl Tried {
-    fn take(&mut self, guards: &[Guard], Forbidden { what, named, .. }: &Forbidden, (reply, after_ms): (Reply, u64)) {
+    fn take(
+        &mut self,
+        guards: &[Guard],
+        others: &[&str],
+        Forbidden { what, named, .. }: &Forbidden,
+        (reply, after_ms): (Reply, u64),
+    ) {
+        self.taken += 1;
         let told = |said: &str| if what.is_empty() { said.to_owned() } else { format!("{what}: {said}") };
         match reply {
             Reply::Accepted { warnings, .. } => {
@@ -211,9 +327,17 @@ impl Tried {
             }
             Reply::Broken(why) => self.unclear.push(told(&why)),
             Reply::Refused(status) => match expected(guards, named, &status) {
+                // Admission asks quotas last: nobody else has refused it.
+                Ok(Refusal { used_up: Some(bounds), by, .. }) => {
+                    self.admitted
+                        .push(told(&format!("{by} refuses it today, and no longer once one is gone: {bounds}")));
+                }
+                Ok(refusal) if others.iter().any(|word| refusal.said.to_lowercase().contains(word)) => {
+                    self.unclear.push(told(&format!("refused, but for something else: {}", refusal.said)));
+                }
                 Ok(refusal) => {
                     self.slowest_ms = self.slowest_ms.max(after_ms);
-                    self.refused.push(Refusal { said: told(&refusal.said), ..refusal });
+                    self.refused.push((self.taken - 1, Refusal { said: told(&refusal.said), ..refusal }));
                 }
                 Err(why) => self.unclear.push(told(&why)),
             },
@@ -229,6 +353,9 @@ pub(crate) struct Refusal {
     pub(crate) by: String,
     /// In whose words.
     pub(crate) said: String,
+    /// What a quota would let through if less of it were in use.
+    pub(crate) used_up: Option<String>,
+    pub(crate) reason: Reason,
 }
 
 /// A refusal, where its guard is one of `guards`, and where Pod Security names one of `named`.
@@ -252,8 +379,15 @@ pub(crate) fn expected(guards: &[Guard], named: &[&str], status: &Status) -> Res
         {
             Err(format!("refused by {guard}, but not for this: {message}"))
         }
-        _ => Ok(Refusal { guard, by: reason.by(), said: message.clone() }),
+        _ => Ok(Refusal { guard, by: reason.by(), said: message.clone(), used_up: used_up(&reason), reason }),
     }
+}
+
+/// What of a quota is used up, where none of what is refused is bounded at nought: whoever deletes one may have another.
+fn used_up(reason: &Reason) -> Option<String> {
+    let Reason::Quota { exceeded, .. } = reason else { return None };
+    let closed = exceeded.iter().any(|bound| bound.limited == "0");
+    (!closed).then(|| exceeded.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
 }
 
 /// A refusal with its control made: a denial where one of `guards` said it.
@@ -273,17 +407,29 @@ fn create(plural: &str, namespace: &str, document: &str) -> http::Result<Request
         .body(document.as_bytes().to_vec())
 }
 
+fn change(path: &str, patch: &str) -> http::Result<Request<Vec<u8>>> {
+    Request::patch(path)
+        .header("Content-Type", "application/strategic-merge-patch+json")
+        .body(patch.as_bytes().to_vec())
+}
+
 impl Target {
     pub(crate) fn dry_run(&self, document: &str) -> Result<Request<Vec<u8>>, NoVerdict> {
         let request = match self {
             Self::Namespace(namespace) => create("pods", namespace, document),
             Self::Services(namespace) => create("services", namespace, document),
+            Self::Service(namespace, service) => {
+                Request::patch(format!("/api/v1/namespaces/{namespace}/services/{service}?dryRun=All"))
+                    .header("Content-Type", "application/merge-patch+json")
+                    .body(document.as_bytes().to_vec())
+            }
             Self::Pod(namespace, pod) => {
                 let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}/ephemeralcontainers?dryRun=All");
-                let patch = format!(r#"{{"spec":{{"ephemeralContainers":[{document}]}}}}"#);
-                Request::patch(path)
-                    .header("Content-Type", "application/strategic-merge-patch+json")
-                    .body(patch.into_bytes())
+                change(&path, &format!(r#"{{"spec":{{"ephemeralContainers":[{document}]}}}}"#))
+            }
+            Self::Image(namespace, pod) => {
+                let path = format!("/api/v1/namespaces/{namespace}/pods/{pod}?dryRun=All");
+                change(&path, &format!(r#"{{"spec":{{"containers":[{document}]}}}}"#))
             }
         };
         request.map_err(|error| NoVerdict::inconclusive(format!("cannot build the request: {error}")))
@@ -294,7 +440,8 @@ impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Namespace(namespace) | Self::Services(namespace) => f.write_str(namespace),
-            Self::Pod(namespace, _) => write!(f, "a running pod of {namespace}"),
+            Self::Service(namespace, service) => write!(f, "{service} of {namespace}"),
+            Self::Pod(namespace, _) | Self::Image(namespace, _) => write!(f, "a running pod of {namespace}"),
         }
     }
 }

@@ -63,6 +63,21 @@ impl Ask {
         Self::new("get", resource, query)
     }
 
+    /// All objects, and what becomes of them for a second.
+    pub fn watch(resource: Resource) -> Self {
+        Self::new("watch", resource, "watch=true&timeoutSeconds=1")
+    }
+
+    /// A replacement, as a dry run.
+    pub fn update(resource: Resource, body: Value) -> Self {
+        Self { body, ..Self::new("update", resource, "dryRun=All") }
+    }
+
+    /// A connection through an object, which is made by a creation: `query` says what for.
+    pub fn connect(resource: Resource, query: &'static str) -> Self {
+        Self::new("create", resource, query)
+    }
+
     /// A creation, as a dry run.
     pub fn create(resource: Resource, body: Value) -> Self {
         Self { body, ..Self::new("create", resource, "dryRun=All") }
@@ -123,6 +138,7 @@ impl Ask {
             "create" => "POST",
             "delete" => "DELETE",
             "patch" => "PATCH",
+            "update" => "PUT",
             _ => "GET",
         };
         let mut request = Request::builder().method(method).uri(self.path());
@@ -158,7 +174,7 @@ impl fmt::Display for Ask {
         }
         match &self.namespace {
             Some(_) => Ok(()),
-            None if self.verb == "list" || self.verb == "create" => f.write_str(" cluster-wide"),
+            None if ["list", "watch", "create"].contains(&self.verb) => f.write_str(" cluster-wide"),
             None => Ok(()),
         }
     }
@@ -187,6 +203,21 @@ mod tests {
     )]
     #[case(Ask::delete(Resource::core("nodes")).named("b"), "DELETE /api/v1/nodes/b?dryRun=All", "delete nodes")]
     #[case(Ask::patch(Resource::core("namespaces"), json!({})).named("b"), "PATCH /api/v1/namespaces/b?dryRun=All", "patch namespaces")]
+    #[case(
+        Ask::watch(PODS).in_namespace("a"),
+        "GET /api/v1/namespaces/a/pods?watch=true&timeoutSeconds=1",
+        "watch pods"
+    )]
+    #[case(
+        Ask::update(Resource::core("namespaces"), json!({})).named("b"),
+        "PUT /api/v1/namespaces/b?dryRun=All",
+        "update namespaces"
+    )]
+    #[case(
+        Ask::connect(Resource::core("pods/exec"), "command=true").in_namespace("a").named("b"),
+        "POST /api/v1/namespaces/a/pods/b/exec?command=true",
+        "create pods/exec"
+    )]
     #[case(Ask::impersonate("b"), "GET /api", "impersonate users b")]
     fn an_ask_is_the_request_that_asks_for_it(#[case] ask: Ask, #[case] request: &str, #[case] shown: &str) {
         let built = ask.request().unwrap();

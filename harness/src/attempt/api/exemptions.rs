@@ -1,8 +1,9 @@
 //! Namespaces that admit what every other refuses: each is a way round the standards for whoever may create pods there.
 use futures::StreamExt;
+use futures::future::try_join_all;
 use futures::stream;
 use http::Request;
-use k8s_openapi::api::core::v1::Pod;
+use serde_json::Value;
 
 use crate::attempt::api::admission::{Refusal, Target, expected};
 use crate::cluster::api::{self, Reply};
@@ -10,6 +11,7 @@ use crate::cluster::facts;
 use crate::cx::Cx;
 use crate::denial::by_whom;
 use crate::env::Env;
+use crate::standard::{self, Variant};
 use crate::verdict::{Attempted, Control, NoVerdict, Verdict};
 use crate::words::Guard;
 
@@ -17,21 +19,28 @@ use crate::words::Guard;
 const AT_ONCE: usize = 16;
 
 impl Cx {
-    /// Attempts to have `forbidden` admitted in every namespace there is, as the operator.
+    /// Attempts what each of `controls` forbids first, in every namespace there is, as the operator: whoever looks at one looks at all of them.
     ///
     /// # Errors
-    /// Inconclusive where the namespaces cannot be listed.
-    pub fn exemptions(&self, forbidden: Pod) -> Exemptions<'_> {
-        Exemptions { env: &self.env, scenario: &self.scenario, forbidden }
+    /// Inconclusive where no pod can be had.
+    pub fn exemptions(&self, controls: &[&standard::Control]) -> Result<Exemptions<'_>, NoVerdict> {
+        let (mut forbidden, mut admitted) = (Vec::new(), Value::Null);
+        for control in controls {
+            let (all, plain) = self.violations("default", &[control])?;
+            forbidden.extend(all.into_iter().next());
+            admitted = plain;
+        }
+        Ok(Exemptions { env: &self.env, scenario: &self.scenario, forbidden, admitted })
     }
 }
 
-/// A pod that must be admitted nowhere but where the suite's allow-list says.
+/// Pods that must be admitted nowhere but where the suite's allow-list says.
 #[must_use = "name the expected guards with `denied_by`"]
 pub struct Exemptions<'a> {
     pub(crate) env: &'a Env,
     pub(crate) scenario: &'a str,
-    pub(crate) forbidden: Pod,
+    pub(crate) forbidden: Vec<Variant>,
+    pub(crate) admitted: Value,
 }
 
 impl<'a> Exemptions<'a> {
@@ -42,54 +51,68 @@ impl<'a> Exemptions<'a> {
 }
 
 /// ... with its guards.
-#[must_use = "name the control with `while_admitting`"]
+#[must_use = "name the control with `while_admitting_the_rest`"]
 pub struct GuardedEverywhere<'a> {
     exemptions: Exemptions<'a>,
     guards: &'static [Guard],
 }
 
 impl GuardedEverywhere<'_> {
-    /// The control: the same pod without the forbidden attribute, which each namespace that refuses must admit at the same moment.
+    /// The control: the pod that all of them were made from, which each namespace that refuses must admit at the same moment.
     ///
     /// # Errors
     /// Inconclusive where the namespaces cannot be listed, a control is refused, or an answer is neither.
-    pub async fn while_admitting(self, control: Pod) -> Attempted {
-        let Self { exemptions: Exemptions { env, scenario, forbidden }, guards } = self;
+    pub async fn while_admitting_the_rest(self) -> Attempted {
+        let Self { exemptions: Exemptions { env, scenario, forbidden, admitted }, guards } = self;
         let operator = &env.personas.operator;
-        let namespaces = facts::namespaces(&operator.client).await?;
-        let requests =
-            namespaces.into_keys().map(|name| Ok((dry_run(&name, &forbidden)?, dry_run(&name, &control)?, name)));
-        let requests = requests.collect::<Result<Vec<_>, NoVerdict>>()?;
-        let asked = requests.into_iter().map(|(attempt, control, name)| async move {
-            let (attempt, control) = tokio::join!(api::send(operator, attempt), api::send(operator, control));
-            (name, attempt, control.0)
+        let namespaces = facts::namespaces(&operator.client).await?.staying;
+        let (forbidden, admitted) = (&forbidden, &admitted);
+        let asked = namespaces.keys().map(|name| async move {
+            let control = api::send(operator, dry_run(name, admitted)?);
+            let attempts = forbidden.iter().map(|variant| async move {
+                let (reply, after_ms) = api::send(operator, dry_run(name, &variant.document)?).await;
+                Ok::<_, NoVerdict>((variant, reply, after_ms))
+            });
+            let (control, attempts) = tokio::join!(control, try_join_all(attempts));
+            Ok::<_, NoVerdict>((name, attempts?, control.0))
         });
         let asked: Vec<_> = asked.collect();
         let (mut exempt, mut unclear, mut refused, mut slowest_ms) = (Vec::new(), Vec::new(), Vec::new(), 0);
         let mut answers = stream::iter(asked).buffered(AT_ONCE);
-        while let Some((name, (attempt, after_ms), control)) = answers.next().await {
-            match (attempt, control) {
-                (Reply::Accepted { .. }, _) => exempt.push(format!("namespace {name}")),
-                (Reply::Broken(why), _) | (Reply::Refused(_), Reply::Broken(why)) => {
-                    unclear.push(format!("{name}: {why}"))
-                }
-                (Reply::Refused(_), Reply::Refused(status)) => {
-                    unclear.push(format!("{name}: no control: even the plain pod is refused: {}", status.message));
-                }
-                (Reply::Refused(status), Reply::Accepted { .. }) => match expected(guards, &[], &status) {
+        while let Some(answer) = answers.next().await {
+            let (name, attempts, control) = answer?;
+            let is_admitted = |(_, reply, _): &&(&Variant, Reply, u64)| matches!(reply, Reply::Accepted { .. });
+            if let Some((variant, ..)) = attempts.iter().find(is_admitted) {
+                exempt.push((format!("namespace {name}"), &variant.what));
+                continue;
+            }
+            if let Reply::Refused(status) = &control {
+                unclear.push(format!("{name}: no control: even the plain pod is refused: {}", status.message));
+                continue;
+            }
+            for (variant, reply, after_ms) in attempts {
+                let refusal = match (reply, &control) {
+                    (Reply::Refused(status), Reply::Accepted { .. }) => expected(guards, variant.named, &status),
+                    (Reply::Broken(why), _) => Err(why),
+                    (_, Reply::Broken(why)) => Err(format!("no control: {why}")),
+                    _ => Err("nothing was asked".to_owned()),
+                };
+                match refusal {
                     Ok(refusal) => {
                         slowest_ms = slowest_ms.max(after_ms);
                         refused.push(refusal);
                     }
-                    Err(why) => unclear.push(format!("{name}: {why}")),
-                },
+                    Err(why) => unclear.push(format!("{name}: {}: {why}", variant.what)),
+                }
             }
         }
         let allowed = env.suite.allowed(scenario);
-        let (known, unknown): (Vec<String>, Vec<String>) = exempt.into_iter().partition(|name| allowed.names(name));
+        let (known, unknown): (Vec<_>, Vec<_>) = exempt.into_iter().partition(|(name, _)| allowed.names(name));
         if !unknown.is_empty() {
+            let unknown: Vec<String> = unknown.into_iter().map(|(name, what)| format!("{name} ({what})")).collect();
             return Ok(Verdict::allowed(format!("admitted in {}, which no allow-list names", unknown.join(", "))));
         }
+        let known: Vec<String> = known.into_iter().map(|(name, _)| name).collect();
         if !unclear.is_empty() {
             return Err(NoVerdict::inconclusive(unclear.join("; ")));
         }
@@ -100,17 +123,18 @@ impl GuardedEverywhere<'_> {
                 "no namespace refuses it; exempt and allowed by the suite: {known}"
             )));
         };
-        let evidence =
-            format!("{all} namespaces refuse it, by {by}; the first: {said}; exempt and allowed by the suite: {known}");
-        let control =
-            Control::proved(format!("the same pod without it was admitted in each of these {all} namespaces"));
+        let attempts = forbidden.len().max(1);
+        let evidence = format!(
+            "{} namespaces refuse each of {attempts} pods, by {by}; the first: {said}; exempt and allowed by the suite: {known}",
+            all / attempts
+        );
+        let control = Control::proved("the pod that they were made from was admitted in each of these namespaces");
         Ok(Verdict::denied(guard, evidence, control, slowest_ms).of_attempts(all))
     }
 }
 
-fn dry_run(namespace: &str, pod: &Pod) -> Result<Request<Vec<u8>>, NoVerdict> {
+fn dry_run(namespace: &str, pod: &Value) -> Result<Request<Vec<u8>>, NoVerdict> {
     let mut pod = pod.clone();
-    pod.metadata.namespace = Some(namespace.to_owned());
-    let pod = serde_json::to_string(&pod).map_err(|error| NoVerdict::inconclusive(error.to_string()))?;
-    Target::Namespace(namespace.to_owned()).dry_run(&pod)
+    pod["metadata"]["namespace"] = namespace.into();
+    Target::Namespace(namespace.to_owned()).dry_run(&pod.to_string())
 }

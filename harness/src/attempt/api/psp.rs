@@ -76,10 +76,14 @@ impl Policies<'_> {
     /// without control, or where somebody else refuses.
     pub async fn enforced(self, controls: &[&'static standard::Control]) -> Attempted {
         self.any()?;
+        let author = self.cx.deployer(self.cx.namespace()?).await?;
+        author.speaks(self.enforced_for(&author.persona, controls).await)
+    }
+
+    async fn enforced_for(self, author: &Persona, controls: &[&'static standard::Control]) -> Attempted {
         let namespace = self.cx.namespace()?;
         let (plain, forbidden) = self.pods(controls)?;
-        let author = self.cx.deployer(namespace).await?;
-        let ((tried, slowest_ms), (control, _)) = tokio::join!(self.all(&author, forbidden), self.ask(&author, &plain));
+        let ((tried, slowest_ms), (control, _)) = tokio::join!(self.all(author, forbidden), self.ask(author, &plain));
         let (who, all) = (&author.name, tried.len());
         let admitted = admitted(&tried);
         if !admitted.is_empty() {
@@ -105,14 +109,11 @@ impl Policies<'_> {
         let (namespace, personas) = (self.cx.namespace()?, &self.cx.env.personas);
         let (plain, forbidden) = self.pods(controls)?;
         let operator = &personas.operator;
-        let deployer = personas.service_account(namespace, &self.cx.env.deployer).await?;
+        let deployer = self.cx.who_deploys(namespace).await?;
         let control = async {
             match &deployer {
-                Some(deployer) => proved(self.ask(deployer, &plain).await.0, &deployer.name, namespace),
-                None => Err(NoVerdict::inconclusive(format!(
-                    "no control: {namespace} has no service account {}, and nobody else is known to deploy there",
-                    self.cx.env.deployer
-                ))),
+                Ok(deployer) => proved(self.ask(deployer, &plain).await.0, &deployer.name, namespace),
+                Err(why) => Err(NoVerdict::inconclusive(format!("no control: {why}"))),
             }
         };
         let ((mut tried, slowest_ms), (bare, _), control) =
@@ -152,7 +153,7 @@ impl Policies<'_> {
             Answer::Admitted(under @ Under(Some(_))) => {
                 let told = format!("the plain pod is admitted {under}, which any account may use");
                 // Everybody's policy is a control of its own where nobody is known to deploy.
-                if deployer.is_none() {
+                if deployer.is_err() {
                     control = Ok((under, Control::proved(told.clone())));
                 }
                 told
@@ -176,15 +177,19 @@ impl Policies<'_> {
     /// # Errors
     /// Not applicable where the plug-in does not act and another guard refuses the privileged pod; inconclusive without control.
     pub async fn acts(self) -> Attempted {
+        let author = self.cx.deployer(self.cx.namespace()?).await?;
+        author.speaks(self.acts_on(&author.persona).await)
+    }
+
+    async fn acts_on(self, author: &Persona) -> Attempted {
         let namespace = self.cx.namespace()?;
         let (plain, forbidden) = self.pods(&[&PRIVILEGED])?;
         // The last is a bare one.
         let privileged = forbidden.into_iter().next_back().map(|variant| variant.document).unwrap_or_default();
         let mut claiming = plain.clone();
         claiming["metadata"]["annotations"][ADMITTED_UNDER] = NOBODY.into();
-        let author = self.cx.deployer(namespace).await?;
         let ((claimed, after_ms), (plain, _), (privileged, _)) =
-            tokio::join!(self.ask(&author, &claiming), self.ask(&author, &plain), self.ask(&author, &privileged));
+            tokio::join!(self.ask(author, &claiming), self.ask(author, &plain), self.ask(author, &privileged));
         let (who, there) = (&author.name, self.there());
         let control = match plain {
             Answer::Admitted(under) => format!("the same pod without the claim was admitted {under} for {who}"),
@@ -258,7 +263,7 @@ impl Policies<'_> {
     fn pods(&self, controls: &[&'static standard::Control]) -> Result<(Value, Vec<Variant>), NoVerdict> {
         let (plain, minor) = (self.cx.plain_pod()?, self.cx.facts().minor());
         let unwritten = |error: serde_json::Error| NoVerdict::inconclusive(error.to_string());
-        let admitted = PRIVILEGED.admitted(&plain).map_err(unwritten)?;
+        let admitted = PRIVILEGED.admitted(&plain, minor).map_err(unwritten)?;
         let bare = bare(plain.clone());
         let mut forbidden = Vec::new();
         for control in controls {

@@ -1,11 +1,11 @@
 //! Everything that a control of the Pod Security Standards forbids, next to the pod without it.
 use serde_json::Value;
 
-use crate::attempt::api::admission::Target;
-use crate::attempt::api::admission::{Admission, Controlled, Guarded};
+use crate::attempt::api::admission::{Admission, Controlled, Guarded, Target};
+use crate::attempt::api::author::Author;
 use crate::cx::Cx;
 use crate::probe::pod;
-use crate::standard;
+use crate::standard::{self, Variant};
 use crate::verdict::NoVerdict;
 use crate::words::Guard;
 
@@ -24,10 +24,38 @@ impl Cx {
         let plain = self.plain_pod()?;
         let unwritten = |error: serde_json::Error| NoVerdict::inconclusive(error.to_string());
         let forbidden = control.forbidden(&plain, minor).map_err(unwritten)?;
-        let admitted = control.admitted(&plain).map_err(unwritten)?;
+        let admitted = control.admitted(&plain, minor).map_err(unwritten)?;
         let author = self.deployer(namespace).await?;
         let place = Target::Namespace(namespace.to_owned());
-        Ok(Standard { admission: Admission::of_all(author, place, forbidden), admitted })
+        Ok(Standard { admission: Admission::of_all(&self.env, author, place, forbidden), admitted })
+    }
+
+    /// Attempts everything that `controls` forbid in a pod of `namespace`, as the operator.
+    ///
+    /// # Errors
+    /// Inconclusive where a pod cannot be had.
+    pub fn standards_into(&self, namespace: &str, controls: &[&standard::Control]) -> Result<Standard, NoVerdict> {
+        let (forbidden, admitted) = self.violations(namespace, controls)?;
+        let (author, place) =
+            (Author::himself(self.env.personas.operator.clone()), Target::Namespace(namespace.to_owned()));
+        Ok(Standard { admission: Admission::of_all(&self.env, author, place, forbidden), admitted })
+    }
+
+    /// Pods for `namespace` that violate one of `controls` each, and the pod that they were made from.
+    ///
+    /// # Errors
+    /// Inconclusive where no pod can be had.
+    pub(crate) fn violations(
+        &self,
+        namespace: &str,
+        controls: &[&standard::Control],
+    ) -> Result<(Vec<Variant>, Value), NoVerdict> {
+        let (plain, minor) = (self.plain_pod_in(namespace)?, self.env.facts.minor());
+        let unwritten = |error: serde_json::Error| NoVerdict::inconclusive(error.to_string());
+        let all = controls.iter().map(|control| control.forbidden(&plain, minor)).collect::<Result<Vec<_>, _>>();
+        let admitted =
+            controls.first().map(|control| control.admitted(&plain, minor)).transpose().map_err(unwritten)?;
+        Ok((all.map_err(unwritten)?.concat(), admitted.unwrap_or_default()))
     }
 
     /// Attempts everything that the standards forbid in an ephemeral container, in a running probe of [`Cx::namespace`], as the operator:
@@ -42,8 +70,8 @@ impl Cx {
         let minor = self.env.facts.minor();
         let forbidden = standard::ALL.iter().flat_map(|(_, control)| control.forbidden_in_ephemeral(&admitted, minor));
         let place = Target::Pod(probe.namespace.clone(), probe.pod.clone());
-        let author = self.env.personas.operator.clone();
-        Ok(Standard { admission: Admission::of_all(author, place, forbidden.collect()), admitted })
+        let author = Author::himself(self.env.personas.operator.clone());
+        Ok(Standard { admission: Admission::of_all(&self.env, author, place, forbidden.collect()), admitted })
     }
 }
 

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::attempt::packets::reach::{Path, Reach};
+use crate::cluster::discovery::Discovery;
 use crate::cluster::inventory::{Inventory, PAGE, everything};
 use crate::cx::Cx;
 use crate::env::Env;
@@ -33,6 +34,7 @@ impl Cx {
 pub struct Survey<'a> {
     client: Client,
     inventory: &'a Inventory,
+    discovery: &'a Discovery,
     allowed: Allowed<'a>,
     enforcement: Duration,
     start: Instant,
@@ -45,6 +47,7 @@ impl<'a> Survey<'a> {
         Self {
             client: env.personas.operator.client.clone(),
             inventory: &env.inventory,
+            discovery: &env.discovery,
             allowed: env.suite.allowed(scenario),
             enforcement: env.suite.thresholds.enforcement(),
             start: Instant::now(),
@@ -108,6 +111,18 @@ impl<'a> Survey<'a> {
         }
     }
 
+    /// Which of the API groups `known`, whose objects nobody here can read, this cluster serves.
+    ///
+    /// # Errors
+    /// Inconclusive where the API server does not say.
+    pub async fn unread(&mut self, known: &[&'static str]) -> Result<Vec<&'static str>, NoVerdict> {
+        let served = self.discovery.groups().await.map_err(|error| cannot_list("API groups", &error))?;
+        let unread: Vec<&'static str> =
+            known.iter().copied().filter(|group| served.iter().any(|name| name == group)).collect();
+        self.looked_at.extend(unread.iter().map(|group| format!("nothing of {group}, whose kinds are not known here")));
+        Ok(unread)
+    }
+
     /// All Services; that of the API server itself is this survey's control, for no cluster is without it.
     ///
     /// # Errors
@@ -158,8 +173,10 @@ impl<'a> Survey<'a> {
         let Some(listed) = self.control.clone() else { return self.conclude(what, Vec::new()) };
         let tried = attempts.len();
         // Whether a packet was stopped or nobody was listening does not matter here: nothing is there to be reached.
-        let mut verdict =
-            Reach { attempts, enforcement: self.enforcement }.stopped_by(Guard::Absent).while_open(controls).await?;
+        let mut verdict = Reach { attempts, enforcement: self.enforcement, not_tried: Vec::new() }
+            .stopped_by(Guard::Absent)
+            .while_open(controls)
+            .await?;
         if let Outcome::Denied { evidence, control, .. } = &mut verdict.outcome {
             *evidence = format!("no {what} among {looked_at}, and none answers at {tried} addresses: {evidence}");
             *control = format!("{listed}; {control}");
