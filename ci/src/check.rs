@@ -1,5 +1,5 @@
 //! Every test there is: those that need no cluster, those of clusters below 1.25, then, on one range, those that do, and the proof of the
-//! suite by its sabotages, with each policy engine and under faults.
+//! suite by its sabotages, with each policy engine, by holes and under faults.
 
 mod steps;
 
@@ -61,6 +61,7 @@ async fn on(range: &Range, steps: &Steps<'_>, tell: &dyn Fn(&str)) -> Result<()>
     // What the range is hardened with, the sabotages have proved.
     let others: Vec<Engine> = Engine::ALL.into_iter().filter(|engine| *engine != Engine::PodSecurity).collect();
     steps.step("policy engines", crate::prove_engines::prove(range, &others, tell)).await?;
+    steps.step("holes", crate::holes::find(range, tell)).await?;
     let extent = Extent::plain();
     steps.step("faults", crate::faults::prove(range, &Fault::of_a_night(extent.seed), extent, tell)).await?;
     Ok(())

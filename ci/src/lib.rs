@@ -5,6 +5,7 @@ pub mod cargo;
 pub mod check;
 pub mod docker_engine;
 pub mod faults;
+pub mod holes;
 pub mod metadata_service;
 pub mod node_image;
 pub mod old_api_server;

@@ -29,6 +29,12 @@ enum Command {
     /// Prove the scenarios about PodSecurityPolicy on an API server of Kubernetes 1.24, which still has it
     #[command(name = "before-1.25")]
     Before125,
+    /// Measure the suite by policies with one hole each: it must find them all, each in the right scenario
+    Holes {
+        /// On a range that is up, hardened and whole; one of its own where none is named
+        #[arg(long, value_name = "NAME")]
+        range: Option<String>,
+    },
     /// Run every test: those that need no cluster, then those that do, then the proof by sabotage, with each engine and under faults
     Check,
     /// Print how long things take here
@@ -51,6 +57,7 @@ fn main() -> ExitCode {
             Command::NodeImage => command::node_image::run().await,
             Command::Sweep(arguments) => command::sweep::run(arguments).await,
             Command::Before125 => ci::old_api_server::prove(&console::progress()).await,
+            Command::Holes { range } => ci::holes::measure(range.as_deref(), console::progress()).await,
             Command::Check => ci::check::check(console::progress()).await,
             Command::Bench { parts, range } => ci::bench::bench(&parts, range.as_deref(), console::progress()).await,
             Command::Readme => {

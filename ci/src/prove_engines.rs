@@ -171,7 +171,7 @@ fn refused_by(evidence: &str) -> Option<Vec<&str>> {
 }
 
 /// Lines that only one of two lists has.
-fn difference(before: &[String], after: &[String]) -> Vec<String> {
+pub(crate) fn difference(before: &[String], after: &[String]) -> Vec<String> {
     let gone = before.iter().filter(|line| !after.contains(line)).map(|line| format!("gone: {line}"));
     let come = after.iter().filter(|line| !before.contains(line)).map(|line| format!("come: {line}"));
     gone.chain(come).collect()

@@ -44,6 +44,8 @@ use harness::settings::ClusterSettings;
 
 pub use engine::Engine;
 pub use families::Families;
+pub(crate) use manifests::{data_dir, read_all};
+pub(crate) use sabotage::POLICIES_TAKEN_UP_AFTER;
 pub use sabotage::Sabotage;
 pub use steps::{Progress, Timings};
 
@@ -342,6 +344,14 @@ impl Range {
     pub async fn protect(&self, engine: Engine) -> Result<()> {
         let context = || format!("engine {} does not protect again", engine.name());
         engine.give_back(&self.kubectl(), &self.names).await.with_context(context)
+    }
+
+    /// Has the Kyverno in place keep `policies` instead of its own.
+    ///
+    /// # Errors
+    /// When it refuses them, or does not say in time that they are kept.
+    pub(crate) async fn kyverno_keeps(&self, policies: &str) -> Result<()> {
+        engine::kyverno_keeps(&self.kubectl(), policies).await
     }
 
     /// What the metadata service was asked so far, a JSON object a line.

@@ -271,7 +271,7 @@ mod tests {
     #[case::a_sabotage("ci/range/sabotage/ssh-granted/commit.sh", "ssh-granted", None)]
     #[case::a_shared_file(
         "scenarios/src/rbac/matrix.rs",
-        "default-account-edits",
+        "default-account-watches",
         Some("rbac/default-account-powerless")
     )]
     #[case::a_chapter("scenarios/src/resources.rs", "quota-deleted", Some("resources/quota-pods"))]

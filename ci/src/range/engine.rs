@@ -85,9 +85,7 @@ impl Engine {
     pub(crate) async fn take_away(self, kubectl: &Kubectl) -> Result<()> {
         match self {
             Self::PodSecurity => without_pod_security(kubectl).await?,
-            Self::AdmissionPolicy => {
-                delete(kubectl, &["validatingadmissionpolicybindings", "--selector", OURS]).await?
-            }
+            Self::AdmissionPolicy => kubectl.delete(&["validatingadmissionpolicybindings", "--selector", OURS]).await?,
             Self::Kyverno => kyverno::take_away(kubectl).await?,
         }
         self.until(kubectl, false).await
@@ -111,7 +109,7 @@ impl Engine {
             Self::PodSecurity => Ok(()),
             Self::AdmissionPolicy => {
                 let policies = "validatingadmissionpolicybindings,validatingadmissionpolicies";
-                delete(kubectl, &[policies, "--selector", OURS]).await
+                kubectl.delete(&[policies, "--selector", OURS]).await
             }
             Self::Kyverno => kyverno::remove(kubectl).await,
         }
@@ -145,6 +143,8 @@ impl Engine {
     }
 }
 
+pub(super) use kyverno::keeps as kyverno_keeps;
+
 /// On every policy of ours, by which it is taken away.
 const OURS: &str = "oke-conformance.range/engine";
 
@@ -160,10 +160,6 @@ async fn without_pod_security(kubectl: &Kubectl) -> Result<()> {
     let file = data_dir().join("engines/without-pod-security.yaml");
     let text = std::fs::read_to_string(&file).with_context(|| format!("{} cannot be read", file.display()))?;
     kubectl.apply(&text).await.map(drop)
-}
-
-async fn delete(kubectl: &Kubectl, what: &[&str]) -> Result<()> {
-    kubectl.run(&[&["delete", "--ignore-not-found", "--wait", "--timeout=60s"], what].concat()).await.map(drop)
 }
 
 /// What a pod that one of the standards forbids is told, as a dry run; nothing where it is admitted.

@@ -45,6 +45,14 @@ impl Kubectl {
         objects(&self.feed(&["apply", "-o", "json", "-f", "-"], manifests).await?)
     }
 
+    /// Deletes what is there of them, and waits until it is gone.
+    ///
+    /// # Errors
+    /// When it is refused, or is still there after a minute.
+    pub(crate) async fn delete(&self, what: &[&str]) -> Result<()> {
+        self.run(&[&["delete", "--ignore-not-found", "--wait", "--timeout=60s"], what].concat()).await.map(drop)
+    }
+
     /// The objects that manifests name, without making them.
     ///
     /// # Errors

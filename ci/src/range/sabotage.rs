@@ -25,7 +25,8 @@ use super::names::Names;
 
 const READY_SECONDS: u32 = 30;
 const SCRIPT_LIMIT: Duration = Duration::from_secs(60);
-const POLICIES_TAKEN_UP_AFTER: Duration = Duration::from_secs(3);
+/// Admission policies are taken up once a second only (apiserver, admission/plugin/policy/generic), and nothing that could be watched tells when.
+pub(crate) const POLICIES_TAKEN_UP_AFTER: Duration = Duration::from_secs(3);
 
 /// A sabotage as it lies in the tree.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -164,8 +165,7 @@ async fn restore(sabotages: &[&Sabotage], kubectl: &Kubectl, names: &Names) -> R
     Ok(())
 }
 
-/// Waits until the API server judges by what has changed: admission policies it takes up once a second only (apiserver,
-/// admission/plugin/policy/generic), and nothing that could be watched tells when.
+/// Waits until the API server judges by what has changed.
 async fn taken_up(sabotages: &[&Sabotage]) {
     if sabotages.iter().any(|sabotage| sabotage.is_about_policies()) {
         tokio::time::sleep(POLICIES_TAKEN_UP_AFTER).await;
@@ -214,12 +214,11 @@ fn signal_metadata(sabotages: &[&Sabotage], names: &Names, which: fn(&Signals) -
 }
 
 async fn delete(kubectl: &Kubectl, objects: &[String], namespace: Option<&str>) -> Result<()> {
-    let mut args = vec!["delete", "--ignore-not-found", "--wait", "--timeout=60s"];
-    args.extend(objects.iter().map(String::as_str));
+    let mut what: Vec<&str> = objects.iter().map(String::as_str).collect();
     if let Some(namespace) = namespace {
-        args.extend(["-n", namespace]);
+        what.extend(["-n", namespace]);
     }
-    kubectl.run(&args).await.map(drop)
+    kubectl.delete(&what).await
 }
 
 /// Those of a directory.

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use tokio::process::Command;
 
-use super::{AGAIN_AFTER, Engine, JUDGES_WITHIN, OURS, delete, manifests};
+use super::{AGAIN_AFTER, Engine, JUDGES_WITHIN, OURS, manifests};
 use crate::range::docker::exec;
 use crate::range::kubectl::Kubectl;
 use crate::range::names::Names;
@@ -53,8 +53,16 @@ pub(super) async fn install(kubectl: &Kubectl, names: &Names, say: &dyn Fn(&str)
 
 /// Deletes the policy, and lets a tenant make exceptions.
 pub(super) async fn take_away(kubectl: &Kubectl) -> Result<()> {
-    delete(kubectl, &["clusterpolicies.kyverno.io", "--selector", OURS]).await?;
+    kubectl.delete(&["clusterpolicies.kyverno.io", "--selector", OURS]).await?;
     kubectl.apply(&manifests(Engine::Kyverno, "90-")?).await.map(drop)
+}
+
+/// Has it keep `policies` instead of its own.
+pub(crate) async fn keeps(kubectl: &Kubectl, policies: &str) -> Result<()> {
+    kubectl.delete(&["clusterpolicies.kyverno.io", "--selector", OURS]).await?;
+    let timeout = format!("--timeout={}s", JUDGES_WITHIN.as_secs());
+    kubectl.apply(policies).await.context("Kyverno refuses a policy")?;
+    kubectl.run(&["wait", "--for=condition=Ready", &timeout, "clusterpolicies.kyverno.io", "--all"]).await.map(drop)
 }
 
 /// Kyverno looks at its own policies by a webhook, which may not answer yet although its pod is ready.
@@ -71,7 +79,7 @@ pub(super) async fn give_back(kubectl: &Kubectl) -> Result<()> {
 }
 
 async fn take_grant_back(kubectl: &Kubectl) -> Result<()> {
-    delete(kubectl, &["roles,rolebindings", "--namespace=tenant-a", "--selector", OURS]).await
+    kubectl.delete(&["roles,rolebindings", "--namespace=tenant-a", "--selector", OURS]).await
 }
 
 /// Takes everything away that Kyverno is and has made. Its webhooks go once nobody is there to register them anew, and before
@@ -81,16 +89,16 @@ pub(super) async fn remove(kubectl: &Kubectl) -> Result<()> {
         return Ok(());
     }
     take_grant_back(kubectl).await?;
-    delete(kubectl, &["deployments,replicasets,pods", "--all", "--namespace=kyverno"]).await?;
+    kubectl.delete(&["deployments,replicasets,pods", "--all", "--namespace=kyverno"]).await?;
     let webhooks = "validatingwebhookconfigurations,mutatingwebhookconfigurations";
-    delete(kubectl, &[webhooks, "--selector=webhook.kyverno.io/managed-by=kyverno"]).await?;
-    delete(kubectl, &["clusterroles,clusterrolebindings", "--selector=app.kubernetes.io/part-of=kyverno"]).await?;
+    kubectl.delete(&[webhooks, "--selector=webhook.kyverno.io/managed-by=kyverno"]).await?;
+    kubectl.delete(&["clusterroles,clusterrolebindings", "--selector=app.kubernetes.io/part-of=kyverno"]).await?;
     let kinds = kubectl.run(&["get", "customresourcedefinitions", "--output=name"]).await?;
     let kinds: Vec<&str> = kinds.lines().filter(|kind| is_of_kyverno(kind)).collect();
     if !kinds.is_empty() {
-        delete(kubectl, &kinds).await?;
+        kubectl.delete(&kinds).await?;
     }
-    delete(kubectl, &["namespace/kyverno"]).await
+    kubectl.delete(&["namespace/kyverno"]).await
 }
 
 fn is_of_kyverno(kind: &str) -> bool {
