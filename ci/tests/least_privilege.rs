@@ -25,12 +25,16 @@ use suite::{Ended, Suite};
 const MANIFEST: &str = include_str!("../deploy/rbac.yaml");
 const A_RUN: Duration = Duration::from_secs(240);
 /// On an API server from 1.25 to 1.34, without Kyverno, nobody asks for these: taking them away shows nothing there.
-const NOT_ASKED_FOR: [(&str, &str); 5] = [
+const NOT_ASKED_FOR: [(&str, &str); 9] = [
     ("create", "pods/exec"),
     ("list", "podsecuritypolicies"),
     ("list", "clusterpolicies"),
     ("list", "policies"),
     ("list", "policyexceptions"),
+    ("list", "validatingpolicies"),
+    ("list", "namespacedvalidatingpolicies"),
+    ("list", "imagevalidatingpolicies"),
+    ("list", "namespacedimagevalidatingpolicies"),
 ];
 
 fn role() -> ClusterRole {

@@ -106,6 +106,11 @@ pub const EXEMPTIONS: &[Right] = &[
     of("list", "kyverno.io", "clusterpolicies"),
     of("list", "kyverno.io", "policies"),
     of("list", "kyverno.io", "policyexceptions"),
+    of("list", "policies.kyverno.io", "validatingpolicies"),
+    of("list", "policies.kyverno.io", "namespacedvalidatingpolicies"),
+    of("list", "policies.kyverno.io", "imagevalidatingpolicies"),
+    of("list", "policies.kyverno.io", "namespacedimagevalidatingpolicies"),
+    of("list", "policies.kyverno.io", "policyexceptions"),
 ];
 
 /// A namespace of the run's own, and dry runs in it.

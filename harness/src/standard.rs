@@ -12,6 +12,8 @@ use edit::set;
 
 /// The label that Pod Security Admission reads (Kubernetes: "Enforce Pod Security Standards with Namespace Labels").
 pub(crate) const ENFORCED: &str = "pod-security.kubernetes.io/enforce";
+/// ... and which version of the standard; the server's own where nothing is said.
+pub(crate) const ENFORCED_VERSION: &str = "pod-security.kubernetes.io/enforce-version";
 
 /// From which minor version an init container may go on beside the others (`restartPolicy: Always`; KEP-753).
 pub(crate) const SIDECARS_SINCE: u32 = 29;

@@ -10,7 +10,7 @@ use crate::glob;
 use crate::probe::start::AgentImage;
 use crate::record::facts::{IdlePool, NodeFacts, Taint};
 use crate::sandbox::standing::run_of;
-use crate::standard::ENFORCED;
+use crate::standard::{ENFORCED, ENFORCED_VERSION};
 
 /// A kubelet's port (kubernetes, pkg/cluster/ports: `KubeletPort`).
 pub const KUBELET_PORT: u16 = 10250;
@@ -128,10 +128,17 @@ pub async fn namespaces(client: &Client) -> Result<Namespaces, Error> {
         let ending = namespace.metadata.deletion_timestamp.is_some().then(|| "ending".to_owned());
         match run_of(&namespace.metadata).or(ending) {
             Some(why) => drop(namespaces.left_out.insert(name, why)),
-            None => drop(namespaces.staying.insert(name, namespace.labels().get(ENFORCED).cloned())),
+            None => drop(namespaces.staying.insert(name, enforced(namespace.labels()))),
         }
     }
     Ok(namespaces)
+}
+
+/// The standard that labels say is enforced, and which version of it where that is not the server's own.
+fn enforced(labels: &BTreeMap<String, String>) -> Option<String> {
+    let level = labels.get(ENFORCED)?;
+    let pinned = labels.get(ENFORCED_VERSION).filter(|version| *version != "latest");
+    Some(pinned.map_or(level.clone(), |version| format!("{level} of {version}")))
 }
 
 /// The system's namespaces (kubernetes, pkg/apis/core and cmd/kubeadm: `NamespaceSystem`, `NamespacePublic`, `NamespaceNodeLease`), and that of the
@@ -218,6 +225,17 @@ mod tests {
     use super::*;
     use rstest::rstest;
     use serde_json::json;
+
+    #[rstest]
+    #[case::nothing(&[], None)]
+    #[case::servers_own(&[(ENFORCED, "restricted")], Some("restricted"))]
+    #[case::latest(&[(ENFORCED, "restricted"), (ENFORCED_VERSION, "latest")], Some("restricted"))]
+    #[case::pinned(&[(ENFORCED, "baseline"), (ENFORCED_VERSION, "v1.24")], Some("baseline of v1.24"))]
+    #[case::version_of_nothing(&[(ENFORCED_VERSION, "v1.24")], None)]
+    fn which_standard_is_enforced(#[case] labels: &[(&str, &str)], #[case] expected: Option<&str>) {
+        let labels = labels.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect();
+        assert_eq!(enforced(&labels).as_deref(), expected);
+    }
 
     #[rstest]
     #[case::users("tenant-a", &[], true)]

@@ -194,7 +194,15 @@ impl Controlled {
         let (who, all) = (&author.name, forbidden.len());
         if !tried.admitted.is_empty() {
             let some = if all == 1 { "it: ".to_owned() } else { format!("{} of {all}: ", tried.admitted.len()) };
-            return Ok(Verdict::allowed(format!("{who} may have in {place} {some}{}", tried.admitted.join("; "))));
+            // An older version of a standard, or a milder one, is seen by what it admits.
+            let labelled = match place {
+                Target::Namespace(namespace) => admission.env.facts.pod_security.get(namespace),
+                _ => None,
+            };
+            let labelled =
+                labelled.map(|standard| format!("; the namespace is labelled for {standard}")).unwrap_or_default();
+            let all = tried.admitted.join("; ");
+            return Ok(Verdict::allowed(format!("{who} may have in {place} {some}{all}{labelled}")));
         }
         // A cluster that has begun to refuse everything meanwhile refuses nothing in particular.
         let after = api::send(author, control()?).await.0;

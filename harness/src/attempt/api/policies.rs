@@ -2,6 +2,7 @@
 //! RuntimeClasses that Pod Security may be told to pass over. Read once a run.
 use std::collections::BTreeSet;
 
+use futures::future::try_join_all;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
@@ -21,6 +22,14 @@ const RUNTIME_CLASSES: &str = "/apis/node.k8s.io/v1/runtimeclasses";
 /// What Kyverno keeps, and what it passes over (its CustomResourceDefinitions; exceptions in this version since 1.13).
 const KYVERNO: [&str; 2] = ["/apis/kyverno.io/v1/clusterpolicies", "/apis/kyverno.io/v1/policies"];
 const KYVERNO_EXCEPTIONS: &str = "/apis/kyverno.io/v2/policyexceptions";
+/// The same in the words of admission policies: kinds of their own since 1.14, by the versions that have been served.
+const KYVERNO_OF_CEL: [&str; 4] = [
+    "validatingpolicies",
+    "namespacedvalidatingpolicies",
+    "imagevalidatingpolicies",
+    "namespacedimagevalidatingpolicies",
+];
+const VERSIONS_OF_CEL: [&str; 3] = ["v1", "v1beta1", "v1alpha1"];
 
 #[derive(Default)]
 struct Known(OnceCell<Result<Policies, NoVerdict>>);
@@ -41,8 +50,8 @@ impl Kyverno {
         let named = |name: &Value| name.as_str().is_some_and(|name| message.contains(name));
         let policies = self.policies.iter().filter(|policy| named(&policy["metadata"]["name"]));
         let exceptions = self.exceptions.iter().filter(|exception| {
-            let of = exception["spec"]["exceptions"].as_array();
-            of.into_iter().flatten().any(|of| named(&of["policyName"]))
+            let of = |field: &str| exception["spec"][field].as_array().into_iter().flatten();
+            of("exceptions").any(|of| named(&of["policyName"])) || of("policyRefs").any(|of| named(&of["name"]))
         });
         policies.chain(exceptions).map(|known| known["spec"].clone()).collect()
     }
@@ -97,9 +106,26 @@ pub(super) async fn text(env: &Env, reason: &Reason, namespace: &str) -> Result<
 }
 
 async fn read_kyverno(operator: &Persona) -> Result<Kyverno, NoVerdict> {
-    let (cluster, namespaced, exceptions) =
-        tokio::try_join!(list(operator, KYVERNO[0]), list(operator, KYVERNO[1]), list(operator, KYVERNO_EXCEPTIONS))?;
-    Ok(Kyverno { policies: [cluster, namespaced].concat(), exceptions })
+    let policies = try_join_all(KYVERNO.map(|path| list(operator, path)));
+    let of_cel = try_join_all(KYVERNO_OF_CEL.map(|kind| newest(operator, kind)));
+    let exceptions = list(operator, KYVERNO_EXCEPTIONS);
+    let (policies, of_cel, exceptions, of_those) =
+        tokio::try_join!(policies, of_cel, exceptions, newest(operator, "policyexceptions"))?;
+    Ok(Kyverno {
+        policies: policies.into_iter().chain(of_cel).flatten().collect(),
+        exceptions: [exceptions, of_those].concat(),
+    })
+}
+
+/// Of the versions that a server may have, the first that lists any.
+async fn newest(operator: &Persona, kind: &str) -> Result<Vec<Value>, NoVerdict> {
+    for version in VERSIONS_OF_CEL {
+        let found = list(operator, &format!("/apis/policies.kyverno.io/{version}/{kind}")).await?;
+        if !found.is_empty() {
+            return Ok(found);
+        }
+    }
+    Ok(Vec::new())
 }
 
 async fn read(operator: &Persona) -> Result<Policies, NoVerdict> {
@@ -205,6 +231,22 @@ mod tests {
     #[case::webhook(json!({ "name": "w", "rules": [{ "operations": ["*"] }] }), false)]
     fn what_looks_at_creations_alone(#[case] spec: Value, #[case] expected: bool) {
         assert_eq!(creations_alone(&spec), expected);
+    }
+
+    #[test]
+    fn what_an_engine_keeps_is_taken_by_the_names_that_it_quotes() {
+        let kept = Kyverno {
+            policies: vec![
+                json!({ "metadata": { "name": "no-host-path" }, "spec": 1 }),
+                json!({ "metadata": { "name": "other" }, "spec": 2 }),
+            ],
+            exceptions: vec![
+                json!({ "spec": { "exceptions": [{ "policyName": "no-host-path" }] } }),
+                json!({ "spec": { "policyRefs": [{ "kind": "ValidatingPolicy", "name": "no-host-path" }] } }),
+                json!({ "spec": { "policyRefs": [{ "kind": "ValidatingPolicy", "name": "other" }] } }),
+            ],
+        };
+        assert_eq!(kept.quoted("Policy no-host-path failed: hostPath volumes are forbidden").len(), 3);
     }
 
     fn told(reason: &Reason) -> (Vec<String>, bool) {
