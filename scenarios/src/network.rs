@@ -1,4 +1,8 @@
 //! G5: traffic that nobody granted must not arrive.
+use std::net::IpAddr;
+
+use harness::cluster::named_ports::NamedPorts;
+use harness::probe::batch::Verb;
 use harness::scenario::Guard::{self, AdmissionPolicy, Quota, Webhook};
 use k8s_openapi::api::core::v1::{Service, ServiceSpec};
 
@@ -10,6 +14,20 @@ pub const WEBHOOK: u16 = 9443;
 
 /// Whoever keeps tenants from opening the network: a quota of none, a policy in the API server, a policy engine's webhook.
 const KEEPERS: &[Guard] = &[Quota, AdmissionPolicy, Webhook];
+
+/// TCP and UDP to every port that probes listen on: their own, and those that somebody in scope names.
+fn all_of(named: &NamedPorts) -> Vec<Box<dyn Fn(IpAddr) -> Verb + Send + Sync>> {
+    let tcp = |port: &u16| -> Box<dyn Fn(IpAddr) -> Verb + Send + Sync> {
+        let port = *port;
+        Box::new(move |to| Verb::Tcp { to, port })
+    };
+    let udp = |port: &u16| -> Box<dyn Fn(IpAddr) -> Verb + Send + Sync> {
+        let port = *port;
+        Box::new(move |to| Verb::Udp { to, port })
+    };
+    let own = [PORT];
+    own.iter().chain(&named.tcp).map(tcp).chain(own.iter().chain(&named.udp).map(udp)).collect()
+}
 
 /// The Service with its spec changed.
 fn with_spec(service: &Service, change: impl FnOnce(&mut ServiceSpec)) -> Service {

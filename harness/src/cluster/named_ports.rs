@@ -12,8 +12,6 @@ use crate::told::told;
 
 /// Of each protocol, the ports that are named most often: each is tried from every pool to every pool.
 const AT_MOST: usize = 16;
-/// What an agent may listen on without any privilege (ip(7): `ip_unprivileged_port_start`).
-const UNPRIVILEGED: u16 = 1024;
 
 /// Ports that are named in scope.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -107,7 +105,7 @@ fn most_often(named: impl Iterator<Item = Named>) -> NamedPorts {
     let mut ports = NamedPorts::default();
     for ((protocol, number), _) in counts {
         let list = if protocol == "tcp" { &mut ports.tcp } else { &mut ports.udp };
-        if number < UNPRIVILEGED || list.len() == AT_MOST {
+        if list.len() == AT_MOST {
             ports.left_out.push(format!("{protocol} {number}"));
         } else {
             list.push(number);
@@ -147,8 +145,7 @@ mod tests {
     fn the_most_named_first_and_what_is_left_out_is_told() {
         let named = (2000..2020).map(|number| ("tcp", number)).chain([("tcp", 5432), ("tcp", 5432), ("udp", 53)]);
         let ports = most_often(named);
-        assert_eq!((ports.tcp[0], ports.tcp.len(), ports.udp.len()), (5432, AT_MOST, 0));
-        assert_eq!(ports.left_out.len(), 6);
-        assert!(ports.left_out.contains(&"udp 53".to_owned()));
+        assert_eq!((ports.tcp[0], ports.tcp.len(), ports.udp), (5432, AT_MOST, vec![53]));
+        assert_eq!(ports.left_out, ["tcp 2015", "tcp 2016", "tcp 2017", "tcp 2018", "tcp 2019"]);
     }
 }

@@ -143,10 +143,19 @@ impl AgentPod<'_> {
         }
         if self.host_network {
             manifest["spec"]["hostNetwork"] = true.into();
+        } else if self.args.iter().any(|arg| is_below_the_unprivileged(arg)) {
+            // One of those that every standard takes for safe: it is the pod's own.
+            manifest["spec"]["securityContext"]["sysctls"] =
+                json!([{ "name": "net.ipv4.ip_unprivileged_port_start", "value": "0" }]);
         }
         manifest["spec"]["containers"][0]["imagePullPolicy"] = if self.pull { "IfNotPresent" } else { "Never" }.into();
         serde_json::from_value(manifest)
     }
+}
+
+/// Whether an agent needs more than an ordinary user to listen there (ip(7): `ip_unprivileged_port_start`).
+fn is_below_the_unprivileged(arg: &str) -> bool {
+    arg.split_once(':').and_then(|(_, port)| port.parse().ok()).is_some_and(|port: u16| port < 1024)
 }
 
 /// A pod with nothing to object to, never to be run: what admission attempts start from.
@@ -203,6 +212,16 @@ fn harmless(manifest: &mut serde_json::Value, image: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("tcp:443", true)]
+    #[case("udp:53", true)]
+    #[case("tcp:8080", false)]
+    #[case("serve", false)]
+    fn what_no_ordinary_user_may_listen_on(#[case] arg: &str, #[case] expected: bool) {
+        assert_eq!(is_below_the_unprivileged(arg), expected);
+    }
 
     fn labels() -> BTreeMap<String, String> {
         [("oke-conformance/run".to_owned(), "r1".to_owned())].into()

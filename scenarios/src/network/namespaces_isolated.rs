@@ -3,20 +3,18 @@
 //!
 //! Attempted: TCP and UDP from probes in one namespace to those of another, from a node of each pool to a node of each, at all of their addresses
 //! and through a Service, for every ordered pair; on a port of the probes' own and on those that pods, Services and policies in scope name, for
-//! what a policy opens by accident is one of these (from 1024 on, the most named first; what is left out is told). Expected: nothing arrives. Control: each listener answers a connection from its own pod,
-//! and the same ports answer between probes on the same nodes that no policy selects, through the same Service, too, at the same moment.
-use std::net::IpAddr;
-
+//! what a policy opens by accident is one of these (the most named first; what is left out is told). Expected: nothing arrives. Control: each
+//! listener answers a connection from its own pod, and the same ports answer between probes on the same nodes that no policy selects, through
+//! the same Service, too, at the same moment.
 use futures::try_join;
 use harness::attempt::packets::reach::Path;
 use harness::cx::Cx;
-use harness::probe::batch::Verb;
 use harness::rights;
 use harness::run;
 use harness::scenario::{G, Guard, Impact, Scenario, Scope, Severity};
 use harness::verdict::{Attempted, NoVerdict};
 
-use super::PORT;
+use super::{PORT, all_of};
 
 /// Pods of one namespace do not reach those of another.
 pub const SCENARIO: Scenario = Scenario {
@@ -45,8 +43,7 @@ async fn attempt(cx: &Cx) -> Attempted {
     let service = cx.service_to(to, &targets, &open, witness, PORT).await?;
     // What a policy opens by accident is a port that somebody names.
     let named = cx.named_ports()?;
-    let verbs = [PORT].iter().chain(&named.tcp).map(|port| of(*port, tcp)).chain([PORT].iter().chain(&named.udp).map(|port| of(*port, udp)));
-    let verbs: Vec<_> = verbs.collect();
+    let verbs = all_of(named);
     let (mut attempts, mut controls) = (Vec::new(), Vec::new());
     for (attacker, neighbour) in attackers.iter().zip(&open) {
         for (place, (target, open)) in targets.iter().zip(&open).enumerate() {
@@ -68,16 +65,4 @@ async fn attempt(cx: &Cx) -> Attempted {
         }
     }
     cx.reach(attempts).leaving_out(&named.left_out).stopped_by(Guard::Network).while_open(controls).await
-}
-
-fn of(port: u16, verb: fn(IpAddr, u16) -> Verb) -> impl Fn(IpAddr) -> Verb {
-    move |to| verb(to, port)
-}
-
-fn tcp(to: IpAddr, port: u16) -> Verb {
-    Verb::Tcp { to, port }
-}
-
-fn udp(to: IpAddr, port: u16) -> Verb {
-    Verb::Udp { to, port }
 }
