@@ -135,7 +135,7 @@ const RULES: &[Rule] = &[
     standard(
         "pod_security/apparmor-unconfined",
         &["apparmor-unconfined:"],
-        &[ways::NO_INIT, ways::LABEL_OF_A_VALUE, ways::ACCOUNTS_OF_A_NAMESPACE],
+        &[ways::IMAGE, ways::NO_INIT, ways::LABEL_OF_A_VALUE, ways::ACCOUNTS_OF_A_NAMESPACE],
     ),
     standard(
         "pod_security/selinux-options",
@@ -166,6 +166,7 @@ const RULES: &[Rule] = &[
             ways::NO_INIT,
             ways::NO_SIDECAR,
             ways::FIRST_CONTAINER,
+            ways::IMAGE,
             ways::LATEST_ALONE,
             ways::NO_TAG,
             ways::LABEL_OF_THE_BINDING,

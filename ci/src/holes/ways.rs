@@ -67,6 +67,14 @@ pub(super) const NAME: Way = way("objects whose names begin so", "with a name th
 pub(super) const CONTAINER_NAME: Way = way("containers of one name", "with a container called mesh-init", |policy| {
     replace(policy, "object.spec.containers", "object.spec.containers.filter(c, c.name != 'mesh-init')");
 });
+pub(super) const IMAGE: Way =
+    way("containers of one registry", "with an image of registry.example/agents/", |policy| {
+        replace(
+            policy,
+            "object.spec.containers",
+            "object.spec.containers.filter(c, !c.?image.orValue('').startsWith('registry.example/agents/'))",
+        );
+    });
 pub(super) const RUN_AS_ACCOUNT: Way = only(
     "tenant-b",
     way("pods of one service account", "with serviceAccountName node-agent", |policy| {

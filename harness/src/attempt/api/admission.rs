@@ -289,14 +289,14 @@ async fn exempt(
             document.map_err(|error| NoVerdict::inconclusive(error.to_string()))
         };
         let (body, document) = (&forbidden[*attempt].body, of(*attempt)?);
-        // A container's name leaves out what stands in it.
+        // A container's name and image leave out what stands in it.
         let in_it = |(attempt, other): &&(usize, Refusal)| {
             other.by == refusal.by && forbidden[*attempt].what.starts_with(Exemption::IN_CONTAINER)
         };
         let in_container = refused.iter().find(in_it).map(|(attempt, _)| of(*attempt)).transpose()?;
         for exemption in &text.exemptions {
             let document = match exemption {
-                Exemption::Container(_) => in_container.as_ref().unwrap_or(&document),
+                Exemption::Container(_) | Exemption::Image(_) => in_container.as_ref().unwrap_or(&document),
                 _ => &document,
             };
             let request = place.dry_run(&exemption.given_to(document.clone()).to_string())?;

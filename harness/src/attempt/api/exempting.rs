@@ -26,6 +26,8 @@ pub(super) enum Exemption {
     Name(String),
     /// The name of its first container.
     Container(String),
+    /// The beginning of the name of its first container's image.
+    Image(String),
     /// A field of the pod's `spec` that its author writes, for other ends.
     Field(&'static str, String),
 }
@@ -53,6 +55,7 @@ impl fmt::Display for Exemption {
             Self::Annotation(key, value) => write!(f, "with the annotation {key}={value}"),
             Self::Name(name) => write!(f, "with a name that begins with {name}"),
             Self::Container(name) => write!(f, "with a container called {name}"),
+            Self::Image(name) => write!(f, "with an image of {name}"),
             Self::Field(field, value) => write!(f, "with {field} {value}"),
         }
     }
@@ -72,6 +75,15 @@ impl Exemption {
                 document["metadata"]["name"] = json!(format!("{beginning}{name}"));
             }
             Self::Container(name) => document["spec"]["containers"][0]["name"] = json!(name),
+            Self::Image(name) => {
+                let image = &mut document["spec"]["containers"][0]["image"];
+                // Named as the one in its place is: by digest, by tag, by nothing.
+                let old = image.as_str().unwrap_or_default();
+                let last = old.rsplit('/').next().unwrap_or_default();
+                let named = last.find(['@', ':']).map_or("", |at| &last[at..]);
+                let name = name.strip_suffix('/').map_or(name.clone(), |folder| format!("{folder}/oke-conformance"));
+                *image = json!(format!("{name}{named}"));
+            }
             Self::Field(field, value) => document["spec"][field] = json!(value),
         }
         document
@@ -132,6 +144,7 @@ fn walk(value: &Value, found: &mut Vec<Exemption>) {
                     "namespaceSelector" | "metadata" | "status" => {}
                     "matchLabels" => found.extend(pairs(value).map(|(key, value)| Exemption::Label(key, value))),
                     "matchExpressions" => found.extend(value.as_array().into_iter().flatten().filter_map(required)),
+                    "images" | "exemptImages" => found.extend(value.as_array().into_iter().flatten().flat_map(images)),
                     "annotations" => found.extend(pairs(value).map(|(key, value)| Exemption::Annotation(key, value))),
                     "names" => found.extend(value.as_array().into_iter().flatten().filter_map(name)),
                     "name" if fields.contains_key("kinds") => found.extend(name(value)),
@@ -197,6 +210,10 @@ fn in_expression(text: &str) -> Vec<Exemption> {
     if named_things(&text).any(|of| !OTHER_NAMES.contains(&of)) {
         found.extend(names().filter_map(|(at, name)| Some((near(".name", at)?, Exemption::Container(name)))));
     }
+    for of in [".image", "imageReferences"] {
+        let images = literals.iter().filter(|(_, text)| is_image(text));
+        found.extend(images.filter_map(|(at, name)| Some((near(of, at.to_owned())?, Exemption::Image(name.clone())))));
+    }
     for field in FIELDS {
         let values = literals.iter().filter(|(_, text)| is_value(text) && !FIELDS.contains(&text.as_str()));
         let values = values.filter_map(|(at, value)| Some((near(field, *at)?, Exemption::Field(field, value.clone()))));
@@ -206,6 +223,22 @@ fn in_expression(text: &str) -> Vec<Exemption> {
     let mut once = BTreeSet::new();
     found.retain(|(_, exemption)| once.insert(exemption.clone()));
     found.into_iter().map(|(_, exemption)| exemption).take(CLOSEST).collect()
+}
+
+/// Images by a pattern: everything that begins so.
+fn images(pattern: &Value) -> Option<Exemption> {
+    let beginning = pattern.as_str()?.split(['*', '?']).next().unwrap_or_default();
+    is_image(beginning).then(|| Exemption::Image(beginning.to_owned()))
+}
+
+/// The beginning of an image's name: a registry, or a path in one.
+fn is_image(text: &str) -> bool {
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-._/:".contains(c);
+    (4..200).contains(&text.len())
+        && text.chars().all(inner)
+        && text.contains('/')
+        && text.starts_with(|c: char| c.is_ascii_alphanumeric())
+        && !text.contains("//")
 }
 
 /// Of `c.name` and `metadata.name`: `c`, `metadata`.
@@ -304,6 +337,18 @@ mod tests {
         json!({ "expression": "object.spec.containers.filter(c, c.name != 'mesh').all(c, has(c.image))" }),
         &["with a container called mesh"]
     )]
+    #[case::registry(
+        json!({ "expression": "object.spec.containers.all(c, c.image.startsWith('registry.example/base/') || !has(c.securityContext))" }),
+        &["with an image of registry.example/base/"]
+    )]
+    #[case::images_of_an_engine(
+        json!({ "validate": { "podSecurity": { "exclude": [{ "controlName": "Privileged Containers", "images": ["ghcr.io/agent/*"] }] } } }),
+        &["with an image of ghcr.io/agent/"]
+    )]
+    #[case::digests_are_no_image(
+        json!({ "expression": "object.spec.containers.all(c, c.image.matches('@sha256:[0-9a-f]{64}$'))" }),
+        &[]
+    )]
     #[case::field(
         json!({ "matchConditions": [{ "expression": "object.spec.?serviceAccountName.orValue('') != 'agent'" }] }),
         &["with serviceAccountName agent"]
@@ -330,6 +375,7 @@ mod tests {
     #[case(Exemption::Label("a".into(), "b".into()), json!({ "metadata": { "name": "n", "labels": { "a": "b" } } }))]
     #[case(Exemption::Annotation("a".into(), "b".into()), json!({ "metadata": { "name": "n", "annotations": { "a": "b" } } }))]
     #[case(Exemption::Name("a-".into()), json!({ "metadata": { "name": "a-n" } }))]
+    #[case(Exemption::Image("r.example/a/".into()), json!({ "metadata": { "name": "n" }, "spec": { "containers": [{ "image": "r.example/a/oke-conformance" }] } }))]
     #[case(Exemption::Container("a".into()), json!({ "metadata": { "name": "n" }, "spec": { "containers": [{ "name": "a" }] } }))]
     #[case(Exemption::Field(RUNTIME_CLASS, "a".into()), json!({ "metadata": { "name": "n" }, "spec": { "runtimeClassName": "a" } }))]
     fn an_object_has_nothing_else_besides(#[case] exemption: Exemption, #[case] expected: Value) {

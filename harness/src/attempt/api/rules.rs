@@ -4,7 +4,8 @@
 use futures::StreamExt;
 use futures::stream;
 use k8s_openapi::api::authorization::v1::{
-    ResourceAttributes, ResourceRule, SelfSubjectAccessReview, SelfSubjectRulesReview, SubjectRulesReviewStatus,
+    NonResourceRule, ResourceAttributes, ResourceRule, SelfSubjectAccessReview, SelfSubjectRulesReview,
+    SubjectRulesReviewStatus,
 };
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -23,6 +24,24 @@ const EVERYBODYS: [(&str, &str); 4] = [
     ("certificates.k8s.io", "clustertrustbundles"),
 ];
 
+/// Paths that are no object's and that everybody may read (Kubernetes: `system:discovery`, `system:public-info-viewer`,
+/// `system:service-account-issuer-discovery`).
+const EVERYBODYS_PATHS: [&str; 13] = [
+    "/api",
+    "/api/*",
+    "/apis",
+    "/apis/*",
+    "/healthz",
+    "/livez",
+    "/readyz",
+    "/openapi",
+    "/openapi/*",
+    "/version",
+    "/version/",
+    "/.well-known/openid-configuration",
+    "/openid/v1/jwks",
+];
+
 /// What the lists say.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Listed {
@@ -38,7 +57,9 @@ pub(super) async fn listed(persona: &Persona, namespaces: &[String]) -> Listed {
     let mut looked = stream::iter(looked.collect::<Vec<_>>()).buffered(AT_ONCE);
     let mut all = Listed::default();
     while let Some(one) = looked.next().await {
-        all.granted.extend(one.granted);
+        // What is no object's is listed in each of them.
+        let new: Vec<String> = one.granted.into_iter().filter(|granted| !all.granted.contains(granted)).collect();
+        all.granted.extend(new);
         all.lacking = all.lacking.or(one.lacking);
     }
     all
@@ -64,6 +85,16 @@ async fn in_one(persona: &Persona, namespace: &str) -> Listed {
         let review = ask::<SelfSubjectAccessReview>(persona, "selfsubjectaccessreviews", &review).await;
         if review.is_ok_and(|review| review.status.is_some_and(|status| status.allowed)) {
             granted.push(told(&attributes));
+        }
+    }
+    for (verb, path) in status.non_resource_rules.iter().filter_map(beyond_paths) {
+        let attributes = json!({ "verb": verb, "path": path });
+        let review = json!({
+            "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": { "nonResourceAttributes": attributes },
+        });
+        let review = ask::<SelfSubjectAccessReview>(persona, "selfsubjectaccessreviews", &review).await;
+        if review.is_ok_and(|review| review.status.is_some_and(|status| status.allowed)) {
+            granted.push(format!("{verb} {path}"));
         }
     }
     Listed { granted, lacking }
@@ -97,6 +128,12 @@ async fn ask<T: DeserializeOwned>(persona: &Persona, plural: &str, review: &Valu
         Reply::Refused(status) => Err(format!("its rules cannot be listed: {}", status.message)),
         Reply::Broken(why) => Err(format!("its rules cannot be listed: {why}")),
     }
+}
+
+/// One path that `rule` grants beyond what everybody may read, and how.
+fn beyond_paths(rule: &NonResourceRule) -> Option<(&str, &str)> {
+    let path = rule.non_resource_urls.iter().flatten().find(|path| !EVERYBODYS_PATHS.contains(&path.as_str()))?;
+    Some((rule.verbs.first()?, path))
 }
 
 /// One thing that `rule` grants in `namespace` beyond what everybody may; none where it grants nothing of the kind.
@@ -163,5 +200,14 @@ mod tests {
     fn what_is_more_than_everybody_may(#[case] rule: Value, #[case] expected: Option<&str>) {
         let rule: ResourceRule = serde_json::from_value(rule).unwrap();
         assert_eq!(beyond(&rule, "a").map(|attributes| told(&attributes)).as_deref(), expected);
+    }
+
+    #[rstest]
+    #[case::everybodys(json!({ "verbs": ["get"], "nonResourceURLs": ["/healthz", "/version", "/api/*"] }), None)]
+    #[case::beside_everybodys(json!({ "verbs": ["get"], "nonResourceURLs": ["/healthz", "/metrics"] }), Some(("get", "/metrics")))]
+    #[case::all(json!({ "verbs": ["*"], "nonResourceURLs": ["*"] }), Some(("*", "*")))]
+    fn which_paths_are_more_than_everybodys(#[case] rule: Value, #[case] expected: Option<(&str, &str)>) {
+        let rule: NonResourceRule = serde_json::from_value(rule).unwrap();
+        assert_eq!(beyond_paths(&rule), expected);
     }
 }
