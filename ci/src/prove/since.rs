@@ -260,7 +260,7 @@ mod tests {
     #[rstest]
     #[case::a_scenario(
         "scenarios/src/network/etcd_closed.rs",
-        "egress-everywhere etcd-granted network-plugin-blind",
+        "egress-everywhere etcd-granted network-plugin-blind network-plugin-blind-on-one-node",
         Some("network/etcd-closed")
     )]
     #[case::a_scenario_and_those_that_show_with_it(
