@@ -26,7 +26,7 @@ const RANGE: &str = "holes";
 
 /// How many holes there are.
 pub fn count() -> usize {
-    catalogue::all().len() + kyverno::ALL.len() + kyverno::OF_CEL.len()
+    catalogue::all().len() + kyverno::ALL.len()
 }
 
 /// Makes every hole on `range`, as many at once as can be told apart, and looks whether the suite finds it; `tell` hears of each round.
@@ -85,7 +85,7 @@ impl Search<'_> {
             let name = format!("round {} of {}", number + 1, rounds.len());
             wrong.extend(self.round(&name, holes, |id| self.asks(id), self.make(holes)).await?);
         }
-        let of_kyverno: Vec<Placed> = kyverno::ALL.iter().map(OfKyverno::seen).chain(kyverno::OF_CEL).collect();
+        let of_kyverno: Vec<Placed> = kyverno::ALL.iter().map(OfKyverno::seen).collect();
         // It takes its time with each pod: nobody else is asked.
         let asks = |id: &str| of_kyverno.iter().any(|placed| placed.hole.scenario == id);
         wrong.extend(self.round("Kyverno", &of_kyverno, asks, self.make_of_kyverno()).await?);
@@ -120,7 +120,7 @@ impl Search<'_> {
     }
 
     async fn make_of_kyverno(&self) -> Result<()> {
-        let (standards, of_kyverno) = policies::with_kyverno(kyverno::ALL, &kyverno::OF_CEL)?;
+        let (standards, of_kyverno) = policies::with_kyverno(kyverno::ALL)?;
         self.clear().await?;
         self.range.engine(Engine::Kyverno, self.tell).await?;
         self.in_place_of_others(&standards).await?;

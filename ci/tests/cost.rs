@@ -14,9 +14,9 @@ use suite::Suite;
 const A_RUN: Duration = Duration::from_secs(300);
 
 #[rstest]
-#[case::quick("quick", 0, 0, 1300)]
-#[case::prod("prod", 20, 60, 1800)]
-#[case::oke("oke", 40, 90, 2300)]
+#[case::quick("quick", 0, 0, 1350)]
+#[case::prod("prod", 20, 60, 1850)]
+#[case::oke("oke", 40, 90, 2400)]
 #[ignore = "needs a range; .ci/run sets OKE_CONFORMANCE_RANGE"]
 fn no_more_than_it_may(#[case] name: &str, #[case] pods: usize, #[case] execs: u64, #[case] requests: u64) {
     let suite = Suite::new().kubeconfig(&live::kubeconfig());

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::catalogue::{Hole, Kept, Placed};
-use super::ways::{self, Way};
+use super::ways::Way;
 
 /// One of Kyverno's policies with one hole.
 #[derive(Clone, Copy, Debug)]
@@ -154,17 +154,6 @@ pub(super) const ALL: &[OfKyverno] = &[
         },
     ),
 ];
-
-/// Policies of Kyverno's in the words of admission policies, with the ways past those.
-pub(super) const OF_CEL: [Placed; 3] = [
-    of_cel("default", "pod_security/apparmor-unconfined", &["apparmor-unconfined:"], ways::LABEL_OF_A_VALUE),
-    of_cel("tenant-a", "pod_security/host-network", &["host-network:"], ways::ANNOTATION),
-    of_cel("tenant-b", "pod_security/seccomp-unconfined", &["seccomp-unconfined:"], ways::NO_INIT),
-];
-
-const fn of_cel(place: &'static str, scenario: &'static str, rules: &'static [&'static str], way: Way) -> Placed {
-    Placed { hole: Hole { scenario, kept: Kept::Standards(rules), way }, place }
-}
 
 fn exclude(rule: &mut Value, what: Value) {
     rule["exclude"] = json!({ "any": [what] });

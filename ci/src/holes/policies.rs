@@ -132,7 +132,7 @@ fn taken(standards: &mut [Value], rules: &[&str]) -> Result<Vec<(String, Value)>
 ///
 /// # Errors
 /// When the range's own are not as they are taken for.
-pub(super) fn with_kyverno(holes: &[OfKyverno], of_cel: &[Placed]) -> Result<(Vec<Value>, Vec<Value>)> {
+pub(super) fn with_kyverno(holes: &[OfKyverno]) -> Result<(Vec<Value>, Vec<Value>)> {
     let (mut all, mut made) = (Vec::new(), Vec::new());
     for place in PLACES.into_iter().chain([ELSEWHERE]) {
         let mut standards = documents("engines/admission-policy")?;
@@ -146,31 +146,10 @@ pub(super) fn with_kyverno(holes: &[OfKyverno], of_cel: &[Placed]) -> Result<(Ve
                 made.push(opened);
             }
         }
-        for (number, placed) in of_cel.iter().enumerate().filter(|(_, placed)| placed.place == place) {
-            let Kept::Standards(rules) = placed.hole.kept else {
-                bail!("{}: no rule of a standard", placed.hole.scenario)
-            };
-            for (part, (_, spec)) in taken(&mut standards, rules)?.into_iter().enumerate() {
-                made.push(in_words_of_cel(placed, &format!("hole-{number}-{part}"), spec));
-            }
-        }
         standards.iter_mut().for_each(|document| keep_to(place, document));
         all.extend(standards);
     }
     Ok((all, made))
-}
-
-/// An admission policy as Kyverno has them, with its hole, about the pods of one namespace.
-fn in_words_of_cel(Placed { hole, place }: &Placed, name: &str, mut spec: Value) -> Value {
-    spec["matchConstraints"]["namespaceSelector"] =
-        json!({ "matchExpressions": [{ "key": NAME, "operator": "In", "values": [place] }] });
-    let mut policy = Policy { spec, binding: json!({}) };
-    (hole.way.open)(&mut policy);
-    policy.spec["validationActions"] = json!(["Deny"]);
-    json!({
-        "apiVersion": "policies.kyverno.io/v1", "kind": "ValidatingPolicy", "spec": policy.spec,
-        "metadata": { "name": name, "labels": { OURS: "" } },
-    })
 }
 
 /// The rules of an admission policy as Kyverno's own, about the pods of one namespace.
@@ -220,6 +199,6 @@ mod tests {
         for round in rounds(&all) {
             with(&round).unwrap();
         }
-        with_kyverno(super::super::kyverno::ALL, &super::super::kyverno::OF_CEL).unwrap();
+        with_kyverno(super::super::kyverno::ALL).unwrap();
     }
 }

@@ -62,11 +62,7 @@ pub(crate) async fn keeps(kubectl: &Kubectl, policies: &str) -> Result<()> {
     kubectl.delete(&["clusterpolicies.kyverno.io", "--selector", OURS]).await?;
     let timeout = format!("--timeout={}s", JUDGES_WITHIN.as_secs());
     kubectl.apply(policies).await.context("Kyverno refuses a policy")?;
-    let of_cel = ("validatingpolicies.policies.kyverno.io", "--for=jsonpath={.status.conditionStatus.ready}=true");
-    for (what, ready) in [("clusterpolicies.kyverno.io", "--for=condition=Ready"), of_cel] {
-        kubectl.run(&["wait", ready, &timeout, what, "--all"]).await?;
-    }
-    Ok(())
+    kubectl.run(&["wait", "--for=condition=Ready", &timeout, "clusterpolicies.kyverno.io", "--all"]).await.map(drop)
 }
 
 /// Kyverno looks at its own policies by a webhook, which may not answer yet although its pod is ready.

@@ -122,7 +122,12 @@ impl Guarded<'_> {
         }
         let listed = rules::listed(&persona, &listed_in).await;
         if !allowed.is_empty() || !listed.granted.is_empty() {
-            let of_asks = format!("{myself} may {} of {}", allowed.len(), asks.len());
+            let of_asks = format!(
+                "{myself} may {} of {} that are asked for, and {} besides",
+                allowed.len(),
+                asks.len(),
+                listed.granted.len()
+            );
             return Ok(Verdict::allowed(format!("{of_asks}: {}", [allowed, listed.granted].concat().join("; "))));
         }
         if !unclear.is_empty() {

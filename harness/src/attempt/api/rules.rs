@@ -26,7 +26,7 @@ const EVERYBODYS: [(&str, &str); 4] = [
 
 /// Paths that are no object's and that everybody may read (Kubernetes: `system:discovery`, `system:public-info-viewer`,
 /// `system:service-account-issuer-discovery`).
-const EVERYBODYS_PATHS: [&str; 13] = [
+const EVERYBODYS_PATHS: [&str; 12] = [
     "/api",
     "/api/*",
     "/apis",
@@ -37,7 +37,6 @@ const EVERYBODYS_PATHS: [&str; 13] = [
     "/openapi",
     "/openapi/*",
     "/version",
-    "/version/",
     "/.well-known/openid-configuration",
     "/openid/v1/jwks",
 ];
@@ -132,8 +131,12 @@ async fn ask<T: DeserializeOwned>(persona: &Persona, plural: &str, review: &Valu
 
 /// One path that `rule` grants beyond what everybody may read, and how.
 fn beyond_paths(rule: &NonResourceRule) -> Option<(&str, &str)> {
-    let path = rule.non_resource_urls.iter().flatten().find(|path| !EVERYBODYS_PATHS.contains(&path.as_str()))?;
+    let path = rule.non_resource_urls.iter().flatten().find(|path| !is_everybodys(path))?;
     Some((rule.verbs.first()?, path))
+}
+
+fn is_everybodys(path: &str) -> bool {
+    EVERYBODYS_PATHS.contains(&path.strip_suffix('/').filter(|path| !path.is_empty()).unwrap_or(path))
 }
 
 /// One thing that `rule` grants in `namespace` beyond what everybody may; none where it grants nothing of the kind.
@@ -203,7 +206,7 @@ mod tests {
     }
 
     #[rstest]
-    #[case::everybodys(json!({ "verbs": ["get"], "nonResourceURLs": ["/healthz", "/version", "/api/*"] }), None)]
+    #[case::everybodys(json!({ "verbs": ["get"], "nonResourceURLs": ["/healthz", "/version/", "/api/*", "/openid/v1/jwks/"] }), None)]
     #[case::beside_everybodys(json!({ "verbs": ["get"], "nonResourceURLs": ["/healthz", "/metrics"] }), Some(("get", "/metrics")))]
     #[case::all(json!({ "verbs": ["*"], "nonResourceURLs": ["*"] }), Some(("*", "*")))]
     fn which_paths_are_more_than_everybodys(#[case] rule: Value, #[case] expected: Option<(&str, &str)>) {
