@@ -180,7 +180,7 @@ mod tests {
     #[case::blind("kubelets-cut", "digest-policy-unbound", true)]
     #[case::one_unit("kubelet-anonymous", "kubelet-read-only-port", true)]
     #[case::one_file("runtime-privileged", "runtime-shares-ipc", true)]
-    #[case::other_rules("names-dead", "webhooks-cut", false)]
+    #[case::other_rules("overlay-open", "webhooks-cut", false)]
     fn who_gets_in_each_others_way(#[case] one: &str, #[case] other: &str, #[case] apart: bool) {
         let (one, other) = (Sabotage::named(one).unwrap(), Sabotage::named(other).unwrap());
         assert_eq!(one.apart_from(&other).unwrap().is_some(), apart, "{:?}", one.apart_from(&other));

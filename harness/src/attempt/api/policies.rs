@@ -148,6 +148,8 @@ async fn list(operator: &Persona, path: &str) -> Result<Vec<Value>, NoVerdict> {
             Ok(list["items"].as_array().cloned().unwrap_or_default())
         }
         Reply::Refused(status) if status.code == 404 => Ok(Vec::new()),
+        // Of a group or a version that nobody serves, not even a Status is had (apiserver, `NotFoundHandler`).
+        Reply::Broken(why) if why.ends_with(": 404 page not found") => Ok(Vec::new()),
         Reply::Refused(status) => Err(unread(&status.message)),
         Reply::Broken(why) => Err(unread(&why)),
     }
