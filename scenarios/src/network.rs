@@ -16,17 +16,11 @@ pub const WEBHOOK: u16 = 9443;
 const KEEPERS: &[Guard] = &[Quota, AdmissionPolicy, Webhook];
 
 /// TCP and UDP to every port that probes listen on: their own, and those that somebody in scope names.
-fn all_of(named: &NamedPorts) -> Vec<Box<dyn Fn(IpAddr) -> Verb + Send + Sync>> {
-    let tcp = |port: &u16| -> Box<dyn Fn(IpAddr) -> Verb + Send + Sync> {
-        let port = *port;
-        Box::new(move |to| Verb::Tcp { to, port })
-    };
-    let udp = |port: &u16| -> Box<dyn Fn(IpAddr) -> Verb + Send + Sync> {
-        let port = *port;
-        Box::new(move |to| Verb::Udp { to, port })
-    };
-    let own = [PORT];
-    own.iter().chain(&named.tcp).map(tcp).chain(own.iter().chain(&named.udp).map(udp)).collect()
+fn all_of(named: &NamedPorts) -> Vec<impl Fn(IpAddr) -> Verb> {
+    let tcp = [PORT].into_iter().chain(named.tcp.iter().copied()).map(|port| (port, false));
+    let udp = [PORT].into_iter().chain(named.udp.iter().copied()).map(|port| (port, true));
+    let verb = |(port, is_udp)| move |to| if is_udp { Verb::Udp { to, port } } else { Verb::Tcp { to, port } };
+    tcp.chain(udp).map(verb).collect()
 }
 
 /// The Service with its spec changed.
