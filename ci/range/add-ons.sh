@@ -1,6 +1,7 @@
 # Run on the control plane as soon as its API answers, with the pods' subnets as argument, two on a range with both families of addresses,
 # of which the plug-in must know then: the node image's network plug-in, and
-# kubeadm's own CoreDNS with three changes. One replica is enough; it is asked every second whether it is ready, not every ten;
+# kubeadm's own CoreDNS with four changes. One replica is enough; it stays on the control plane, whichever node is ready first, for
+# sabotages cut the workers from each other and must not cut names with them; it is asked every second whether it is ready, not every ten;
 # and what is outside the cluster does not exist, for nothing in the range may ask a server outside it. That has a server block of its own:
 # in one block, `template` would answer before `kubernetes` is asked.
 set -e
@@ -15,6 +16,7 @@ export KUBECONFIG=/etc/kubernetes/super-admin.conf
   # It begins with a document's dashes.
   kubeadm init phase addon coredns --config=/kind/kubeadm.conf --print-manifest |
     sed -e 's/replicas: 2/replicas: 1/' \
+      -e '/nodeSelector:/a\        node-role.kubernetes.io/control-plane: ""' \
       -e '/readinessProbe:/a\          periodSeconds: 1' \
       -e '/forward \. /,/}/d' \
       -e 's/^    \.:53 {/    .:53 {\n        template ANY ANY {\n            rcode NXDOMAIN\n        }\n    }\n    cluster.local:53 in-addr.arpa:53 ip6.arpa:53 {/' \
