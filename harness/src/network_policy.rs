@@ -5,3 +5,4 @@ pub mod fixture;
 pub mod latency;
 pub mod matrix;
 pub mod model;
+pub mod outliving;

@@ -100,6 +100,52 @@ fn tcp_quotes_a_banner_and_notes_a_hang_up() {
 }
 
 #[test]
+fn held_tells_what_became_of_a_connection() {
+    let echoing = TcpListener::bind("127.0.0.1:0").unwrap();
+    let echoing_port = echoing.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in echoing.incoming() {
+            let mut stream = stream.unwrap();
+            thread::spawn(move || {
+                let mut buffer = [0; 64];
+                let n = stream.read(&mut buffer).unwrap();
+                stream.write_all(&buffer[..n]).unwrap();
+                stream.read(&mut buffer).unwrap();
+            });
+        }
+    });
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent_port = silent.local_addr().unwrap().port();
+    let closing = TcpListener::bind("127.0.0.1:0").unwrap();
+    let closing_port = closing.local_addr().unwrap().port();
+    thread::spawn(move || closing.incoming().for_each(drop));
+    for agent in agent::all() {
+        let answers = agent.batch(format!(
+            "1 held 127.0.0.1 {echoing_port} 200 300\n2 held 127.0.0.1 {silent_port} 200 300\n\
+             3 held 127.0.0.1 {closing_port} 200 300\n4 held 127.0.0.1 {CLOSED_PORT} 200 300\n"
+        ));
+        let told = |id| (answers.of(id)["result"].clone(), answers.of(id)["then"].clone());
+        assert_eq!(told(1), (json!("open"), json!("answered")));
+        assert_eq!(told(2), (json!("open"), json!("silent")));
+        assert_eq!(told(3), (json!("open"), json!("closed")));
+        assert_eq!(told(4), (json!("refused"), Value::Null));
+        assert!((500..800).contains(&(answers.took.as_millis() as u64)), "{answers:?}");
+    }
+}
+
+#[test]
+fn an_echo_request_comes_back_where_the_kernel_lends_its_socket() {
+    for agent in agent::all() {
+        let answers = agent.batch("1 echo 127.0.0.1 300\n2 echo ::1 300\n");
+        for id in [1, 2] {
+            let result = answers.of(id)["result"].as_str().unwrap();
+            // To whom it lends one is a setting of the machine's.
+            assert!(result == "answered" || answers.of(id)["errno"] == "EACCES", "{answers:?}");
+        }
+    }
+}
+
+#[test]
 fn an_error_of_the_caller_is_not_a_refusal() {
     // The kernel turns these down before anything leaves this machine: a link without its name, a broadcast unasked for.
     let answers = agent::native().batch("1 tcp fe80::1 80 300\n2 udp 255.255.255.255 9 nonce 300\n");

@@ -57,6 +57,29 @@ fn greeting() -> String {
 }
 
 #[test]
+fn a_connection_that_is_kept_sends_back_what_it_says() {
+    for agent in agent::all() {
+        let (kept, _) = free_ports();
+        let mut child = agent.command().args(["serve", &format!("keep:{kept}")]).spawn().unwrap();
+        let started = Instant::now();
+        let mut stream = loop {
+            match TcpStream::connect(("127.0.0.1", kept)) {
+                Ok(stream) => break stream,
+                Err(_) => assert!(started.elapsed() < Duration::from_secs(5), "the agent does not serve"),
+            }
+        };
+        let mut answer = [0; 5];
+        for word in [b"first", b"later"] {
+            stream.write_all(word).unwrap();
+            stream.read_exact(&mut answer).unwrap();
+            assert_eq!(&answer, word);
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}
+
+#[test]
 fn it_greets_and_echoes_over_both_ip_versions() {
     for agent in agent::all() {
         let server = Server::start(agent);

@@ -27,7 +27,7 @@ mod words;
 
 use start::Args;
 
-const USAGE: &str = "usage: agent serve [tcp:PORT|udp:PORT]... [window ADDR PORT ADDR PORT SPAN_MS EVERY_MS] | \
+const USAGE: &str = "usage: agent serve [tcp:PORT|keep:PORT|udp:PORT]... [window ADDR PORT ADDR PORT SPAN_MS EVERY_MS] | \
                      agent batch|session < LINES | agent relay ADDR PORT TIMEOUT_MS\n";
 
 fn main(mut args: Args) -> i32 {

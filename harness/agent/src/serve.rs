@@ -1,5 +1,5 @@
-//! `agent serve [tcp:PORT|udp:PORT]... [window ...]`: the pod's first process, and something to reach. Each TCP connection is greeted at
-//! once, each datagram is sent back; where it measures its own first moments, as soon as those are over.
+//! `agent serve [tcp:PORT|keep:PORT|udp:PORT]... [window ...]`: the pod's first process, and something to reach. Each TCP connection is greeted at
+//! once, or kept and sent back what it says; each datagram is sent back; where it measures its own first moments, as soon as those are over.
 
 use alloc::vec::Vec;
 use core::ffi::CStr;
@@ -22,6 +22,9 @@ use crate::{errno, json, sys, window};
 /// may overtake the greeting.
 const PATIENCE: Micros = 2000 * MILLI;
 
+/// ... and one that is to be kept, so long.
+const KEPT: Micros = 60_000 * MILLI;
+
 /// The most connections that are kept so; beyond, the oldest has to go.
 const MOST_PEERS: usize = 128;
 
@@ -34,11 +37,13 @@ struct Port {
     socket: OwnedFd,
     kind: SocketType,
     number: u16,
+    keeps: bool,
 }
 
 struct Peer {
     socket: OwnedFd,
     until: Micros,
+    kept: bool,
 }
 
 pub fn run(mut args: Args) -> Option<i32> {
@@ -50,9 +55,9 @@ pub fn run(mut args: Args) -> Option<i32> {
             window::run(args, start)?;
             break;
         }
-        let (kind, number) = parse(arg.to_bytes())?;
+        let (kind, number, keeps) = parse(arg.to_bytes())?;
         match open(kind, number) {
-            Ok(socket) => ports.push(Port { socket, kind, number }),
+            Ok(socket) => ports.push(Port { socket, kind, number, keeps }),
             Err(errno) => {
                 let name = errno::name(errno);
                 let [arg, name] = [arg.to_bytes(), &name].map(|text| core::str::from_utf8(text).unwrap_or_default());
@@ -63,13 +68,14 @@ pub fn run(mut args: Args) -> Option<i32> {
     serve(&ports, &greeting())
 }
 
-fn parse(arg: &[u8]) -> Option<(SocketType, u16)> {
-    let (kind, number) = match arg {
-        [b't', b'c', b'p', b':', number @ ..] => (SocketType::STREAM, number),
-        [b'u', b'd', b'p', b':', number @ ..] => (SocketType::DGRAM, number),
+fn parse(arg: &[u8]) -> Option<(SocketType, u16, bool)> {
+    let (kind, number, keeps) = match arg {
+        [b't', b'c', b'p', b':', number @ ..] => (SocketType::STREAM, number, false),
+        [b'k', b'e', b'e', b'p', b':', number @ ..] => (SocketType::STREAM, number, true),
+        [b'u', b'd', b'p', b':', number @ ..] => (SocketType::DGRAM, number, false),
         _ => return None,
     };
-    Some((kind, port(number)?))
+    Some((kind, port(number)?, keeps))
 }
 
 /// A socket for both IP families, or for IPv4 where there is no IPv6.
@@ -132,8 +138,8 @@ fn wait(ports: &[Port], peers: &[Peer]) -> Vec<bool> {
     let sockets = ports.iter().map(|port| &port.socket).chain(peers.iter().map(|peer| &peer.socket));
     let mut fds: Vec<_> = sockets.map(|socket| PollFd::from_borrowed_fd(socket.as_fd(), PollFlags::IN)).collect();
     let time = now();
-    // All have the same patience, so the first one's ends first.
-    let timeout = peers.first().map(|peer| timespec(peer.until.saturating_sub(time)));
+    let first = peers.iter().map(|peer| peer.until).min();
+    let timeout = first.map(|until| timespec(until.saturating_sub(time)));
     match poll(&mut fds, timeout.as_ref()) {
         Ok(_) => fds.iter().map(|fd| !fd.revents().is_empty()).collect(),
         Err(_) => fds.iter().map(|_| false).collect(),
@@ -142,16 +148,25 @@ fn wait(ports: &[Port], peers: &[Peer]) -> Vec<bool> {
 
 fn greet(port: &Port, greeting: &[u8], time: Micros) -> Option<Peer> {
     let socket = accept_with(&port.socket, FLAGS).ok()?;
+    if port.keeps {
+        return Some(Peer { socket, until: time + KEPT, kept: true });
+    }
     // It always fits into a new connection's buffer.
     send(&socket, greeting, SendFlags::NOSIGNAL).ok()?;
     shutdown(&socket, Shutdown::Write).ok()?;
-    Some(Peer { socket, until: time + PATIENCE })
+    Some(Peer { socket, until: time + PATIENCE, kept: false })
 }
 
-/// Throws away what the peer says; true once it has hung up.
+/// Throws away what the peer says, or sends it back where it is kept; true once it has hung up.
 fn has_gone(peer: &Peer) -> bool {
     let mut buffer = [0; 2048];
-    !matches!(recv(&peer.socket, &mut buffer, RecvFlags::DONTWAIT), Ok((1.., _)) | Err(Errno::AGAIN | Errno::INTR))
+    match recv(&peer.socket, &mut buffer, RecvFlags::DONTWAIT) {
+        Ok((n @ 1.., _)) if peer.kept => {
+            send(&peer.socket, buffer.get(..n).unwrap_or_default(), SendFlags::NOSIGNAL).is_err()
+        }
+        Ok((1.., _)) | Err(Errno::AGAIN | Errno::INTR) => false,
+        _ => true,
+    }
 }
 
 fn echo(port: &Port, ports: &[Port]) {

@@ -1,5 +1,6 @@
 //! Some namespaces of the run's own, with some pods in each, and nobody else's policy: what a cluster does with NetworkPolicy can be held
 //! to the specification there, path by path.
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -34,7 +35,10 @@ pub const PORTS: [Port; 4] = [
     Port { name: "far", protocol: Protocol::Tcp, number: 8090 },
     Port { name: "echo", protocol: Protocol::Udp, number: 8080 },
 ];
-const LISTENING: Listening = Listening::on(&[8080, 8081, 8090], &[8080]);
+const LISTENING: Listening =
+    Listening { tcp: Cow::Borrowed(&[8080, 8081, 8090]), udp: Cow::Borrowed(&[8080]), kept: &[KEPT] };
+/// Where connections are kept: no case names it.
+pub(crate) const KEPT: u16 = 8095;
 
 /// The pods of each namespace.
 pub const PODS: [&str; 3] = ["a", "b", "c"];
@@ -267,6 +271,17 @@ impl Fixture {
             Some(Watched { session, verb })
         });
         watched.collect()
+    }
+
+    /// An exec of its own in the first pod of `from`, beside the one that looks at paths; and where its namesake in `to` is.
+    ///
+    /// # Errors
+    /// Where there is no such pod, or the exec does not start.
+    pub(crate) async fn beside(&self, from: &str, to: &str) -> Result<(Session, IpAddr), String> {
+        let pod = |short| self.place(short, PODS[0]).map(|place| &self.world.pods[place]);
+        let (Some(from), Some(to)) = (pod(from), pod(to)) else { return Err("there is no such pod".into()) };
+        let pods = Api::namespaced(self.client.clone(), &from.namespace);
+        Ok((Session::open(&pods, PODS[0], &self.pace).await?, to.address))
     }
 
     fn place(&self, short: &str, pod: &str) -> Option<usize> {

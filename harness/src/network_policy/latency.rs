@@ -10,7 +10,7 @@ use crate::probe::batch::Touch;
 
 /// What a packet may take while it is being timed, at the most: a dropped one is known to be so no sooner. So many times what the slowest of
 /// them has last taken while all was open, and no less than a packet that had to wait for its processor.
-const WITHIN: Duration = Duration::from_millis(100);
+pub(super) const WITHIN: Duration = Duration::from_millis(100);
 const AT_LEAST: Duration = Duration::from_millis(25);
 const AGAIN_AFTER: Duration = Duration::from_millis(5);
 
@@ -64,6 +64,18 @@ impl Fixture {
             }
         }
         Ok(timed)
+    }
+
+    /// When the last of the paths between them was closed; none where the limit came first.
+    pub(super) async fn all_closed(
+        &mut self,
+        from: &str,
+        to: &str,
+        limit: Duration,
+    ) -> Result<Option<Duration>, String> {
+        let closed = self.settle(from, to, Touch::Stopped, WITHIN, limit).await?;
+        let all = closed.after_ms.into_iter().collect::<Option<Vec<u64>>>();
+        Ok(all.and_then(|all| all.into_iter().max()).map(Duration::from_millis))
     }
 
     async fn settle(

@@ -25,6 +25,20 @@ pub enum Verb {
         /// Port.
         port: u16,
     },
+    /// Open a TCP connection to a port that sends back what it is sent, and use it once more after a while.
+    Held {
+        /// Where to.
+        to: IpAddr,
+        /// Port.
+        port: u16,
+        /// After how long, in milliseconds.
+        after_ms: u32,
+    },
+    /// Send an ICMP echo request and wait for its reply.
+    Echo {
+        /// Where to.
+        to: IpAddr,
+    },
     /// Send one datagram; whether it arrives is for its receiver to tell.
     Datagram {
         /// Where to.
@@ -90,9 +104,12 @@ impl Verb {
     /// Whether it goes to an IPv6 address.
     pub(crate) fn is_ipv6(&self) -> bool {
         match self {
-            Self::Tcp { to, .. } | Self::Udp { to, .. } | Self::Http { to, .. } | Self::Digest { to, .. } => {
-                to.is_ipv6()
-            }
+            Self::Tcp { to, .. }
+            | Self::Udp { to, .. }
+            | Self::Held { to, .. }
+            | Self::Echo { to }
+            | Self::Http { to, .. }
+            | Self::Digest { to, .. } => to.is_ipv6(),
             _ => false,
         }
     }
@@ -113,6 +130,8 @@ impl Verb {
         match self {
             Self::Tcp { to, port } => format!("{id} tcp {to} {port} {within}"),
             Self::Udp { to, port } => format!("{id} udp {to} {port} oke-conformance-{id} {within}"),
+            Self::Held { to, port, after_ms } => format!("{id} held {to} {port} {after_ms} {within}"),
+            Self::Echo { to } => format!("{id} echo {to} {within}"),
             Self::Datagram { to, port, content } => {
                 let hex: String = content.iter().map(|byte| format!("{byte:02x}")).collect();
                 format!("{id} datagram {to} {port} {hex} {REFUSED_WITHIN_MS}")
@@ -144,6 +163,8 @@ impl fmt::Display for Verb {
         match self {
             Self::Tcp { to, port } => write!(f, "tcp {}", Socket(*to, *port)),
             Self::Udp { to, port } => write!(f, "udp {}", Socket(*to, *port)),
+            Self::Held { to, port, .. } => write!(f, "a connection to {} that is kept", Socket(*to, *port)),
+            Self::Echo { to } => write!(f, "an echo request to {to}"),
             Self::Datagram { to, port, .. } => write!(f, "a datagram to {}", Socket(*to, *port)),
             Self::Http { to, port, path, .. } | Self::Digest { to, port, path, .. } => {
                 write!(f, "GET http://{}{path}", Socket(*to, *port))
@@ -298,6 +319,8 @@ mod tests {
     #[rstest]
     #[case(Verb::Tcp { to: "10.0.0.1".parse().unwrap(), port: 80 }, "0 tcp 10.0.0.1 80 1500", "tcp 10.0.0.1:80")]
     #[case(Verb::Udp { to: "fd00::1".parse().unwrap(), port: 53 }, "0 udp fd00::1 53 oke-conformance-0 1500", "udp [fd00::1]:53")]
+    #[case(Verb::Held { to: "10.0.0.1".parse().unwrap(), port: 80, after_ms: 900 }, "0 held 10.0.0.1 80 900 1500", "a connection to 10.0.0.1:80 that is kept")]
+    #[case(Verb::Echo { to: "10.0.0.1".parse().unwrap() }, "0 echo 10.0.0.1 1500", "an echo request to 10.0.0.1")]
     #[case(Verb::Datagram { to: "10.0.0.1".parse().unwrap(), port: 9, content: vec![8, 255] }, "0 datagram 10.0.0.1 9 08ff 300", "a datagram to 10.0.0.1:9")]
     #[case(
         Verb::Http { to: "10.0.0.1".parse().unwrap(), port: 80, path: "/x", headers: &["A:b c"] },

@@ -27,6 +27,8 @@ pub struct Listening {
     pub tcp: Cow<'static, [u16]>,
     /// UDP, echoing.
     pub udp: Cow<'static, [u16]>,
+    /// TCP, kept open and echoing.
+    pub kept: &'static [u16],
 }
 
 /// What an agent's pod is made from.
@@ -65,7 +67,7 @@ pub struct AgentPod<'a> {
 impl Listening {
     /// These ports.
     pub const fn on(tcp: &'static [u16], udp: &'static [u16]) -> Self {
-        Self { tcp: Cow::Borrowed(tcp), udp: Cow::Borrowed(udp) }
+        Self { tcp: Cow::Borrowed(tcp), udp: Cow::Borrowed(udp), kept: &[] }
     }
 
     /// ... and these.
@@ -81,7 +83,8 @@ impl Listening {
     pub fn serve(&self) -> Vec<String> {
         let tcp = self.tcp.iter().map(|port| format!("tcp:{port}"));
         let udp = self.udp.iter().map(|port| format!("udp:{port}"));
-        ["serve".to_owned()].into_iter().chain(tcp).chain(udp).collect()
+        let kept = self.kept.iter().map(|port| format!("keep:{port}"));
+        ["serve".to_owned()].into_iter().chain(tcp).chain(udp).chain(kept).collect()
     }
 }
 

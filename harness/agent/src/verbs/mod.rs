@@ -3,7 +3,9 @@
 mod answer;
 mod datagram;
 mod dns;
+mod echo;
 mod facts;
+mod held;
 mod http;
 mod id;
 mod kernel;
@@ -83,6 +85,8 @@ pub fn begin(verb: &[u8], words: Words<'_>) -> Result<Begun, Why> {
         b"datagram" => datagram::begin(words, now),
         b"http" => http::begin(words, now),
         b"dns" => dns::begin(words, now),
+        b"echo" => echo::begin(words, now),
+        b"held" => held::begin(words, now),
         b"read" => read::begin(words),
         b"id" => id::begin(words),
         b"facts" => facts::begin(words),

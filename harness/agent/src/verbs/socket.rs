@@ -5,14 +5,19 @@ use core::net::{IpAddr, SocketAddr};
 
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
-use rustix::net::{AddressFamily, RecvFlags, SocketFlags, SocketType, connect, recv, socket_with, sockopt};
+use rustix::net::{AddressFamily, Protocol, RecvFlags, SocketFlags, SocketType, connect, recv, socket_with, sockopt};
 
 use crate::json::number;
 
 /// Opens a socket and starts connecting it; whether that has succeeded is told by [`connected`] once it is writable.
 pub fn dial(kind: SocketType, address: IpAddr, port: u16) -> Result<OwnedFd, Errno> {
+    dial_by(kind, None, address, port)
+}
+
+/// ... of a protocol that is not the kind's own.
+pub fn dial_by(kind: SocketType, protocol: Option<Protocol>, address: IpAddr, port: u16) -> Result<OwnedFd, Errno> {
     let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
-    let socket = socket_with(family, kind, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC, None)?;
+    let socket = socket_with(family, kind, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC, protocol)?;
     match connect(&socket, &SocketAddr::new(address, port)) {
         Ok(()) | Err(Errno::INPROGRESS | Errno::INTR) => Ok(socket),
         Err(errno) => Err(errno),

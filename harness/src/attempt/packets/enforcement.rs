@@ -51,7 +51,7 @@ impl Guarded<'_> {
         let limit = cx.env.suite.thresholds.enforcement();
         let mut grounds = cx.grounds(1).await.map_err(NoVerdict::Inconclusive)?;
         let before = cx.pulse().await?;
-        let rounds = timed(&mut grounds, limit).await.map_err(NoVerdict::Inconclusive)?;
+        let (rounds, outlived) = timed(&mut grounds, limit).await.map_err(NoVerdict::Inconclusive)?;
         drop(grounds);
         let pulse = Beside { before, after: cx.pulse().await? };
         if rounds.iter().any(|round| round.all_closed_ms.is_none()) {
@@ -81,7 +81,7 @@ impl Guarded<'_> {
             pulse: Some(pulse),
         });
         let evidence = format!(
-            "{ROUNDS} policies: the first packet refused after {first}; all refused after {all}; the limit is {} ms; pulse {pulse}",
+            "{ROUNDS} policies: the first packet refused after {first}; all refused after {all}; the limit is {} ms; pulse {pulse}{outlived}",
             limit.as_millis()
         );
         let control =
@@ -90,7 +90,8 @@ impl Guarded<'_> {
     }
 }
 
-async fn timed(grounds: &mut Grounds, limit: Duration) -> Result<Vec<Round>, String> {
+/// What the rounds took; and what the policy leaves alone, in words, where all of them closed and opened.
+async fn timed(grounds: &mut Grounds, limit: Duration) -> Result<(Vec<Round>, String), String> {
     let spec = serde_json::json!({ "podSelector": {}, "policyTypes": ["Ingress"] });
     let (come, gone) =
         (Change::Apply { namespace: "x", name: "deny", spec }, Change::Delete { namespace: "x", name: "deny" });
@@ -98,6 +99,14 @@ async fn timed(grounds: &mut Grounds, limit: Duration) -> Result<Vec<Round>, Str
     // One whose execs broke is of no use to anybody else.
     let mut fixture = grounds.fixtures.pop().ok_or("there are no pods to try it with")?;
     let rounds = fixture.time(&come, &gone, ("y", "x"), ROUNDS, limit).await?;
+    let closed = rounds.iter().map(|round| round.all_open_ms.and(round.all_closed_ms)).collect::<Option<Vec<u64>>>();
+    let outlived = match closed.and_then(|closed| closed.into_iter().max()) {
+        Some(bites) => {
+            let outlived = fixture.outlived(&come, &gone, ("y", "x"), Duration::from_millis(bites), limit).await?;
+            format!("; {outlived}")
+        }
+        None => String::new(),
+    };
     grounds.fixtures.push(fixture);
-    Ok(rounds)
+    Ok((rounds, outlived))
 }
