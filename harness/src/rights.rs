@@ -111,6 +111,8 @@ pub const EXEMPTIONS: &[Right] = &[
     of("list", "policies.kyverno.io", "imagevalidatingpolicies"),
     of("list", "policies.kyverno.io", "namespacedimagevalidatingpolicies"),
     of("list", "policies.kyverno.io", "policyexceptions"),
+    of("list", "templates.gatekeeper.sh", "constrainttemplates"),
+    of("list", "constraints.gatekeeper.sh", "*"),
 ];
 
 /// A namespace of the run's own, and dry runs in it.

@@ -110,7 +110,8 @@ fn held_tells_what_became_of_a_connection() {
                 let mut buffer = [0; 64];
                 let n = stream.read(&mut buffer).unwrap();
                 stream.write_all(&buffer[..n]).unwrap();
-                stream.read(&mut buffer).unwrap();
+                // Until the other end has hung up.
+                let _ = stream.read(&mut buffer);
             });
         }
     });

@@ -277,11 +277,14 @@ impl Fixture {
     ///
     /// # Errors
     /// Where there is no such pod, or the exec does not start.
-    pub(crate) async fn beside(&self, from: &str, to: &str) -> Result<(Session, IpAddr), String> {
-        let pod = |short| self.place(short, PODS[0]).map(|place| &self.world.pods[place]);
-        let (Some(from), Some(to)) = (pod(from), pod(to)) else { return Err("there is no such pod".into()) };
-        let pods = Api::namespaced(self.client.clone(), &from.namespace);
-        Ok((Session::open(&pods, PODS[0], &self.pace).await?, to.address))
+    pub(crate) async fn beside(&mut self, from: &str, to: &str) -> Result<(Session, IpAddr), String> {
+        let (pods, address) = {
+            let pod = |short| self.place(short, PODS[0]).map(|place| &self.world.pods[place]);
+            let (Some(from), Some(to)) = (pod(from), pod(to)) else { return Err("there is no such pod".into()) };
+            (Api::namespaced(self.client.clone(), &from.namespace), to.address)
+        };
+        let pace = self.pace.clone();
+        Ok((Session::open(&pods, PODS[0], &pace).await?, address))
     }
 
     fn place(&self, short: &str, pod: &str) -> Option<usize> {

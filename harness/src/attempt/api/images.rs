@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::attempt::api::admission::{Admission, Target, document};
 use crate::attempt::api::author::Author;
-use crate::attempt::api::rules::may;
+use crate::attempt::api::rules::may_change;
 use crate::cx::Cx;
 use crate::probe::pod;
 use crate::standard::{SIDECARS_SINCE, Variant, with_company};
@@ -109,8 +109,7 @@ impl Guarded<'_> {
         let debug = debug.denied_by(guards).not_because(UNKNOWN);
         let debug = debug.while_admitting_document(pod::ephemeral(&image.reference));
 
-        let may_change = may(&author.persona, "patch", "pods", namespace).await.map_err(NoVerdict::Inconclusive)?;
-        if !may_change {
+        if !may_change(&author.persona, "pods", namespace).await? {
             let (made, untagged, debug) = tokio::join!(made, untagged, debug);
             return Ok(
                 together([made, untagged, debug])?.told(&format!("who deploys in {namespace} may not change pods"))

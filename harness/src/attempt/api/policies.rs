@@ -31,6 +31,36 @@ const KYVERNO_OF_CEL: [&str; 4] = [
 ];
 const VERSIONS_OF_CEL: [&str; 3] = ["v1", "v1beta1", "v1alpha1"];
 
+/// What Gatekeeper keeps: a constraint is of the kind that its template has made.
+const CONSTRAINTS: &str = "/apis/constraints.gatekeeper.sh/v1beta1";
+const TEMPLATES: &str = "/apis/templates.gatekeeper.sh/v1/constrainttemplates";
+
+#[derive(Default)]
+struct KnownOfGatekeeper(OnceCell<Result<Gatekeeper, NoVerdict>>);
+
+/// Its constraints and their templates.
+#[derive(Clone, Debug, Default)]
+struct Gatekeeper {
+    constraints: Vec<Value>,
+    templates: Vec<Value>,
+}
+
+impl Gatekeeper {
+    /// What there is about the constraints that `message` quotes: `[name] what it says`.
+    fn quoted(&self, message: &str) -> Vec<Value> {
+        let named = |constraint: &&Value| {
+            constraint["metadata"]["name"].as_str().is_some_and(|name| message.contains(&format!("[{name}]")))
+        };
+        let constraints: Vec<&Value> = self.constraints.iter().filter(named).collect();
+        let makes = |template: &&Value| {
+            let kind = &template["spec"]["crd"]["spec"]["names"]["kind"];
+            constraints.iter().any(|constraint| constraint["kind"] == *kind)
+        };
+        let templates = self.templates.iter().filter(makes);
+        constraints.iter().copied().chain(templates).map(|known| known["spec"].clone()).collect()
+    }
+}
+
 #[derive(Default)]
 struct Known(OnceCell<Result<Policies, NoVerdict>>);
 
@@ -100,6 +130,11 @@ pub(super) async fn text(env: &Env, reason: &Reason, namespace: &str) -> Result<
             let known = known.0.get_or_init(|| read_kyverno(&env.personas.operator)).await.clone()?;
             known.quoted(message)
         }
+        Reason::Webhook { engine: Some(Engine::Gatekeeper), message: Some(message), .. } => {
+            let known = env.memory.of::<KnownOfGatekeeper>();
+            let known = known.0.get_or_init(|| read_gatekeeper(&env.personas.operator)).await.clone()?;
+            known.quoted(message)
+        }
         _ => Vec::new(),
     };
     Ok(known(env).await?.text(reason, &kept, namespace))
@@ -115,6 +150,21 @@ async fn read_kyverno(operator: &Persona) -> Result<Kyverno, NoVerdict> {
         policies: policies.into_iter().chain(of_cel).flatten().collect(),
         exceptions: [exceptions, of_those].concat(),
     })
+}
+
+async fn read_gatekeeper(operator: &Persona) -> Result<Gatekeeper, NoVerdict> {
+    // Each template has made a kind; the API server says which there are.
+    let kinds: Vec<String> = get(operator, CONSTRAINTS)
+        .await?
+        .map(|served| {
+            let kinds = served["resources"].as_array().into_iter().flatten();
+            let kinds = kinds.filter_map(|kind| kind["name"].as_str()).filter(|name| !name.contains('/'));
+            kinds.map(|name| format!("{CONSTRAINTS}/{name}")).collect()
+        })
+        .unwrap_or_default();
+    let constraints = try_join_all(kinds.iter().map(|path| list(operator, path)));
+    let (constraints, templates) = tokio::try_join!(constraints, list(operator, TEMPLATES))?;
+    Ok(Gatekeeper { constraints: constraints.concat(), templates })
 }
 
 /// Of the versions that a server may have, the first that lists any.
@@ -139,17 +189,23 @@ async fn read(operator: &Persona) -> Result<Policies, NoVerdict> {
 }
 
 async fn list(operator: &Persona, path: &str) -> Result<Vec<Value>, NoVerdict> {
+    let list = get(operator, path).await?;
+    Ok(list.and_then(|list| list["items"].as_array().cloned()).unwrap_or_default())
+}
+
+/// What is there, where that is served.
+async fn get(operator: &Persona, path: &str) -> Result<Option<Value>, NoVerdict> {
     let request = http::Request::get(path).body(Vec::new());
     let request = request.map_err(|error| NoVerdict::inconclusive(format!("cannot build the request: {error}")))?;
     let unread = |why: &str| NoVerdict::inconclusive(format!("what is exempt from admission cannot be read: {why}"));
     match api::send(operator, request).await.0 {
         Reply::Accepted { body, .. } => {
-            let list: Value = serde_json::from_str(&body).map_err(|error| unread(&error.to_string()))?;
-            Ok(list["items"].as_array().cloned().unwrap_or_default())
+            let found: Value = serde_json::from_str(&body).map_err(|error| unread(&error.to_string()))?;
+            Ok(Some(found))
         }
-        Reply::Refused(status) if status.code == 404 => Ok(Vec::new()),
+        Reply::Refused(status) if status.code == 404 => Ok(None),
         // Of a group or a version that nobody serves, not even a Status is had (apiserver, `NotFoundHandler`).
-        Reply::Broken(why) if why.ends_with(": 404 page not found") => Ok(Vec::new()),
+        Reply::Broken(why) if why.ends_with(": 404 page not found") => Ok(None),
         Reply::Refused(status) => Err(unread(&status.message)),
         Reply::Broken(why) => Err(unread(&why)),
     }
@@ -233,6 +289,27 @@ mod tests {
     #[case::webhook(json!({ "name": "w", "rules": [{ "operations": ["*"] }] }), false)]
     fn what_looks_at_creations_alone(#[case] spec: Value, #[case] expected: bool) {
         assert_eq!(creations_alone(&spec), expected);
+    }
+
+    #[test]
+    fn what_gatekeeper_keeps_is_taken_with_the_template_of_its_kind() {
+        let kept = Gatekeeper {
+            constraints: vec![
+                json!({ "kind": "K8sDigests", "metadata": { "name": "digests" }, "spec": { "match": { "labelSelector": {
+                    "matchExpressions": [{ "key": "skip", "operator": "DoesNotExist" }],
+                } } } }),
+                json!({ "kind": "K8sOther", "metadata": { "name": "digests-too" }, "spec": {} }),
+            ],
+            templates: vec![
+                json!({ "spec": { "crd": { "spec": { "names": { "kind": "K8sDigests" } } }, "targets": [{
+                    "rego": "violation[{}] { not input.review.object.metadata.annotations[\"break-glass\"] }",
+                }] } }),
+                json!({ "spec": { "crd": { "spec": { "names": { "kind": "K8sOther" } } } } }),
+            ],
+        };
+        let quoted = kept.quoted("[digests] container <a> has no digest");
+        let exemptions: Vec<String> = named_by(&quoted).iter().map(ToString::to_string).collect();
+        assert_eq!(exemptions, ["with the label skip=true", "with the annotation break-glass=true"]);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::cluster::api::{Reply, post, send};
 use crate::cluster::persona::Persona;
+use crate::verdict::NoVerdict;
 
 /// Reviews of one identity that are under way at once.
 const AT_ONCE: usize = 8;
@@ -103,13 +104,24 @@ async fn in_one(persona: &Persona, namespace: &str) -> Listed {
 ///
 /// # Errors
 /// Where the API server does not say.
-pub(super) async fn may(persona: &Persona, verb: &str, resource: &str, namespace: &str) -> Result<bool, String> {
+async fn may(persona: &Persona, verb: &str, resource: &str, namespace: &str) -> Result<bool, String> {
     let review = json!({
         "apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview",
         "spec": { "resourceAttributes": { "verb": verb, "resource": resource, "namespace": namespace } },
     });
     let review = ask::<SelfSubjectAccessReview>(persona, "selfsubjectaccessreviews", &review).await?;
     Ok(review.status.is_some_and(|status| status.allowed))
+}
+
+/// Whether `persona` may change objects of that kind, by whichever verb.
+///
+/// # Errors
+/// As [`may`].
+pub(super) async fn may_change(persona: &Persona, resource: &str, namespace: &str) -> Result<bool, NoVerdict> {
+    let (patch, update) =
+        tokio::try_join!(may(persona, "patch", resource, namespace), may(persona, "update", resource, namespace))
+            .map_err(NoVerdict::Inconclusive)?;
+    Ok(patch || update)
 }
 
 fn lacking(status: &SubjectRulesReviewStatus) -> String {

@@ -5,10 +5,10 @@ use kube::ResourceExt;
 use serde_json::{Value, json};
 
 use crate::attempt::api::admission::{Admission, Target, document};
-use crate::attempt::api::rules::may;
+use crate::attempt::api::rules::may_change;
 use crate::cx::Cx;
 use crate::standard::Variant;
-use crate::verdict::{Attempted, NoVerdict, together};
+use crate::verdict::{Attempted, together};
 use crate::words::Guard;
 
 impl Cx {
@@ -66,7 +66,7 @@ impl Guarded<'_> {
             let why = format!("{namespace} has no plain Service to change");
             return Ok(made.without_changes(why.clone()).while_admitting_document(plain).await?.told(&why));
         };
-        if !may(&author.persona, "patch", "services", &namespace).await.map_err(NoVerdict::Inconclusive)? {
+        if !may_change(&author.persona, "services", &namespace).await? {
             let made = made.while_admitting_document(plain);
             return Ok(made.await?.told(&format!("who deploys in {namespace} may not change Services")));
         }
