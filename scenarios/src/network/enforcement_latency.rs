@@ -3,7 +3,8 @@
 //!
 //! Attempted: TCP from pods of one namespace of the run's own to another's, on one node and across nodes, every few milliseconds while
 //! a policy comes that denies it, twenty times. Expected: all refused within the suite's threshold. Control: each path is open before
-//! each policy, and again when it has gone.
+//! each policy, and again when it has gone. Told besides, and decided by no specification: whether a connection from before a policy goes on under
+//! it, and whether echo requests (ICMP) get through.
 use harness::cx::Cx;
 use harness::rights;
 use harness::run;
