@@ -13,6 +13,9 @@ use crate::told::told;
 /// Of each protocol, the ports that are named most often: each is tried from every pool to every pool.
 const AT_MOST: usize = 16;
 
+/// A protocol and its port: `tcp` 80.
+pub type Port = (&'static str, u16);
+
 /// Ports that are named in scope.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NamedPorts {
@@ -22,6 +25,14 @@ pub struct NamedPorts {
     pub udp: Vec<u16>,
     /// Those that nothing is tried on: `tcp 80`.
     pub left_out: Vec<String>,
+}
+
+impl NamedPorts {
+    /// Those that are tried.
+    pub(crate) fn tried(&self) -> BTreeSet<Port> {
+        let of = |protocol, ports: &[u16]| ports.iter().map(|port| (protocol, *port)).collect::<Vec<Port>>();
+        [of("tcp", &self.tcp), of("udp", &self.udp)].concat().into_iter().collect()
+    }
 }
 
 /// Looks through what is in `namespaces`.
@@ -45,8 +56,6 @@ pub async fn named_ports(
     Ok(most_often(pods.chain(services).chain(policies)))
 }
 
-type Named = (&'static str, u16);
-
 /// As objects spell a protocol; what is neither is nobody's to try.
 fn protocol(name: Option<&str>) -> Option<&'static str> {
     match name.unwrap_or("TCP") {
@@ -56,18 +65,18 @@ fn protocol(name: Option<&str>) -> Option<&'static str> {
     }
 }
 
-fn port(protocol_name: Option<&str>, number: i32) -> Option<Named> {
+fn port(protocol_name: Option<&str>, number: i32) -> Option<Port> {
     Some((protocol(protocol_name)?, u16::try_from(number).ok()?))
 }
 
-fn of_pod(pod: &Pod) -> Vec<Named> {
+fn of_pod(pod: &Pod) -> Vec<Port> {
     let spec = pod.spec.iter();
     let containers = spec.flat_map(|spec| spec.containers.iter().chain(spec.init_containers.iter().flatten()));
     let ports = containers.flat_map(|container| container.ports.iter().flatten());
     ports.filter_map(|named| port(named.protocol.as_deref(), named.container_port)).collect()
 }
 
-fn of_service(service: &Service) -> Vec<Named> {
+fn of_service(service: &Service) -> Vec<Port> {
     let ports = service.spec.iter().flat_map(|spec| spec.ports.iter().flatten());
     let number = |named: &k8s_openapi::api::core::v1::ServicePort| match named.target_port {
         Some(IntOrString::Int(number)) => Some(number),
@@ -78,7 +87,7 @@ fn of_service(service: &Service) -> Vec<Named> {
     ports.filter_map(|named| port(named.protocol.as_deref(), number(named)?)).collect()
 }
 
-fn of_policy(policy: &NetworkPolicy) -> Vec<Named> {
+fn of_policy(policy: &NetworkPolicy) -> Vec<Port> {
     let Some(spec) = &policy.spec else { return Vec::new() };
     let into = spec.ingress.iter().flatten().flat_map(|rule| rule.ports.iter().flatten());
     let out = spec.egress.iter().flatten().flat_map(|rule| rule.ports.iter().flatten());
@@ -97,10 +106,10 @@ fn of_policy(policy: &NetworkPolicy) -> Vec<Named> {
     into.chain(out).flat_map(ends).collect()
 }
 
-fn most_often(named: impl Iterator<Item = Named>) -> NamedPorts {
-    let mut counts: BTreeMap<Named, usize> = BTreeMap::new();
+fn most_often(named: impl Iterator<Item = Port>) -> NamedPorts {
+    let mut counts: BTreeMap<Port, usize> = BTreeMap::new();
     named.for_each(|named| *counts.entry(named).or_default() += 1);
-    let mut counts: Vec<(Named, usize)> = counts.into_iter().collect();
+    let mut counts: Vec<(Port, usize)> = counts.into_iter().collect();
     counts.sort_by_key(|(named, count)| (std::cmp::Reverse(*count), *named));
     let mut ports = NamedPorts::default();
     for ((protocol, number), _) in counts {

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use crate::cluster::named_ports::Port;
+
 /// Time a connection attempt is given, in milliseconds. A dropped packet costs exactly this, once per batch.
 pub const TIMEOUT_MS: u32 = 1500;
 
@@ -101,16 +103,26 @@ const BODY: usize = 64;
 const TEXT: usize = 16 * 1024;
 
 impl Verb {
-    /// Whether it goes to an IPv6 address.
-    pub(crate) fn is_ipv6(&self) -> bool {
+    /// Where it goes, where it names an address.
+    pub(crate) fn to(&self) -> Option<IpAddr> {
         match self {
             Self::Tcp { to, .. }
             | Self::Udp { to, .. }
             | Self::Held { to, .. }
             | Self::Echo { to }
+            | Self::Datagram { to, .. }
             | Self::Http { to, .. }
-            | Self::Digest { to, .. } => to.is_ipv6(),
-            _ => false,
+            | Self::Digest { to, .. } => Some(*to),
+            _ => None,
+        }
+    }
+
+    /// Which port it tries, whatever listens there.
+    pub(crate) fn port(&self) -> Option<Port> {
+        match self {
+            Self::Tcp { port, .. } => Some(("tcp", *port)),
+            Self::Udp { port, .. } => Some(("udp", *port)),
+            _ => None,
         }
     }
 

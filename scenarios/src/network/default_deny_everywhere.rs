@@ -49,5 +49,5 @@ async fn attempt(cx: &Cx) -> Attempted {
             controls.push(Path::new(inside, verb(inside.address), "itself"));
         }
     }
-    cx.reach(attempts).leaving_out(&named.left_out).stopped_by(Guard::Network).while_open(controls).await
+    cx.reach(attempts).at_named(named).stopped_by(Guard::Network).while_open(controls).await
 }

@@ -64,5 +64,5 @@ async fn attempt(cx: &Cx) -> Attempted {
             }
         }
     }
-    cx.reach(attempts).leaving_out(&named.left_out).stopped_by(Guard::Network).while_open(controls).await
+    cx.reach(attempts).at_named(named).stopped_by(Guard::Network).while_open(controls).await
 }

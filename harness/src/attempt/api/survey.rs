@@ -2,6 +2,7 @@
 //!
 //! An empty list proves nothing by itself: a credential that may see little finds little. A survey therefore lists all
 //! namespaces, page by page, and must come across what every cluster has.
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -173,10 +174,11 @@ impl<'a> Survey<'a> {
         let Some(listed) = self.control.clone() else { return self.conclude(what, Vec::new()) };
         let tried = attempts.len();
         // Whether a packet was stopped or nobody was listening does not matter here: nothing is there to be reached.
-        let mut verdict = Reach { attempts, enforcement: self.enforcement, not_tried: Vec::new() }
-            .stopped_by(Guard::Absent)
-            .while_open(controls)
-            .await?;
+        let mut verdict =
+            Reach { attempts, enforcement: self.enforcement, not_tried: Vec::new(), named: BTreeSet::new() }
+                .stopped_by(Guard::Absent)
+                .while_open(controls)
+                .await?;
         if let Outcome::Denied { evidence, control, .. } = &mut verdict.outcome {
             *evidence = format!("no {what} among {looked_at}, and none answers at {tried} addresses: {evidence}");
             *control = format!("{listed}; {control}");

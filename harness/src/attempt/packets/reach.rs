@@ -2,12 +2,14 @@
 //!
 //! A closed path proves nothing by itself: a dead listener, a broken overlay or a typo close it as well. So each attempt names
 //! the paths that must be open at the same moment.
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
 use tokio::time::{Instant, sleep};
 
+use crate::cluster::named_ports::{NamedPorts, Port};
 use crate::cx::Cx;
 use crate::pace::Pace;
 use crate::probe::Probe;
@@ -93,7 +95,8 @@ pub(crate) struct Answers {
 impl Cx {
     /// Attempts to get packets along `attempts`.
     pub fn reach(&self, attempts: Vec<Path>) -> Reach {
-        Reach { attempts, enforcement: self.env.suite.thresholds.enforcement(), not_tried: Vec::new() }
+        let enforcement = self.env.suite.thresholds.enforcement();
+        Reach { attempts, enforcement, not_tried: Vec::new(), named: BTreeSet::new() }
     }
 }
 
@@ -106,12 +109,20 @@ pub struct Reach {
     pub(crate) enforcement: Duration,
     /// What a reader might take for tried.
     pub(crate) not_tried: Vec<String>,
+    /// Ports that are tried because somebody names them, where anybody gets there.
+    pub(crate) named: BTreeSet<Port>,
 }
 
 impl Reach {
     /// Tells what is not tried.
     pub fn leaving_out(self, not_tried: &[String]) -> Self {
         Self { not_tried: not_tried.to_vec(), ..self }
+    }
+
+    /// Some of the ports are tried because somebody names them. One of them that is cut for everybody, by whatever is no policy's, says
+    /// nothing about policies, and nothing against what the other ports say: it is told.
+    pub fn at_named(self, ports: &NamedPorts) -> Self {
+        Self { named: ports.tried(), ..self.leaving_out(&ports.left_out) }
     }
 
     /// The guards whose refusal counts.
@@ -133,8 +144,8 @@ impl Guarded {
     /// # Errors
     /// Inconclusive where a control is closed, an exec broke, or an answer says neither.
     pub async fn while_open(self, controls: Vec<Path>) -> Attempted {
-        let Reach { attempts, enforcement, not_tried } = self.reach;
-        let closed = Closed { attempts, controls, enforcement, guard: self.guard };
+        let Reach { attempts, enforcement, not_tried, named } = self.reach;
+        let closed = Closed { attempts, controls, enforcement, guard: self.guard, named };
         let verdict = closed.judged(|tried| tried.reached.join("; "), proved).await?;
         Ok(if not_tried.is_empty() { verdict } else { verdict.told(&format!("not tried: {}", not_tried.join(", "))) })
     }
@@ -146,6 +157,8 @@ pub(crate) struct Closed {
     pub(crate) controls: Vec<Path>,
     pub(crate) enforcement: Duration,
     pub(crate) guard: Guard,
+    /// Ports that need no control where nobody at all gets there.
+    pub(crate) named: BTreeSet<Port>,
 }
 
 impl Closed {
@@ -158,11 +171,11 @@ impl Closed {
         told: impl Fn(&Tried) -> String,
         proved: impl Fn(&[Path], Vec<Answered>) -> Result<Control, NoVerdict>,
     ) -> Attempted {
-        let Self { attempts, controls, enforcement, guard } = self;
+        let Self { mut attempts, mut controls, enforcement, guard, named } = self;
         if attempts.is_empty() || controls.is_empty() {
             return Err(NoVerdict::inconclusive("no path to try, or none to compare it with"));
         }
-        let mut let_through = None;
+        let (mut let_through, mut cut) = (None, BTreeMap::new());
         loop {
             let (tried, open) = tokio::join!(walk(&attempts), walk(&controls));
             let tried = Tried::of(&attempts, tried);
@@ -173,6 +186,14 @@ impl Closed {
                     continue;
                 }
                 return Ok(Verdict::allowed(told(&tried)));
+            }
+            let besides = cut_for_everybody(&named, &controls, &open);
+            let kept = |path: &Path| path.verb.port().is_none_or(|port| !besides.contains_key(&port));
+            if !besides.is_empty() && attempts.iter().any(kept) && controls.iter().any(kept) {
+                attempts.retain(kept);
+                controls.retain(kept);
+                cut.extend(besides);
+                continue;
             }
             // Where not even whoever may go there meets anybody, nobody has been kept from anything.
             let guard = if nobody_answers(&controls, &open) { Guard::Absent } else { guard };
@@ -187,8 +208,10 @@ impl Closed {
                 let age = attempts[0].from.running_since.elapsed().as_millis();
                 evidence = format!("closed {age} ms after the probe ran, let through before: {at_first}; {evidence}");
             }
-            let verdict = Verdict::denied(guard, evidence, control, tried.slowest_ms);
-            return Ok(verdict.of_attempts(attempts.len()));
+            let verdict = Verdict::denied(guard, evidence, control, tried.slowest_ms).of_attempts(attempts.len());
+            return Ok(cut.into_iter().fold(verdict, |verdict, ((protocol, port), told)| {
+                verdict.told(&format!("nothing is said of {protocol} {port}, where nobody gets at all: {told}"))
+            }));
         }
     }
 }
@@ -240,6 +263,27 @@ fn nobody_answers(controls: &[Path], answers: &[Answered]) -> bool {
     controls.iter().zip(answers).all(|(path, answers)| {
         path.instead.is_some() && answers.as_ref().is_ok_and(|answers| answers.own.touch() == Touch::Stopped)
     })
+}
+
+/// Of the `named` ports those on which each control that leads from one probe to another is closed, with one of them for the reader. What a
+/// probe asks itself passes no guard.
+fn cut_for_everybody(named: &BTreeSet<Port>, controls: &[Path], answers: &[Answered]) -> BTreeMap<Port, String> {
+    let mut cut = BTreeMap::new();
+    for port in named {
+        let there = controls.iter().zip(answers).filter(|(path, _)| {
+            path.verb.port() == Some(*port)
+                && path.verb.to().is_none_or(|to| path.from.addresses().all(|own| own != to))
+        });
+        let stopped = |(path, answers): (&Path, &Answered)| match answers {
+            Ok(answers) if answers.own.touch() == Touch::Stopped => Some(path.told(&answers.own)),
+            _ => None,
+        };
+        let all: Option<Vec<String>> = there.map(stopped).collect();
+        if let Some(told) = all.and_then(|all| all.into_iter().next()) {
+            cut.insert(*port, told);
+        }
+    }
+    cut
 }
 
 /// Every control open, or no control at all.
@@ -330,15 +374,60 @@ mod tests {
     ) {
         let verb = Verb::Tcp { to: IpAddr::V4(Ipv4Addr::LOCALHOST), port: 1 };
         let path = |from: &str, results| Path::new(&probe(from, results), verb.clone(), "it");
-        let reach =
-            Reach { attempts: vec![path("inside", attempts)], enforcement: Duration::ZERO, not_tried: Vec::new() };
-        let verdict = reach.stopped_by(Guard::Network).while_open(vec![path("outside", controls)]).await;
-        let found = match verdict {
+        let verdict = judged(vec![path("inside", attempts)], vec![path("outside", controls)], &[]).await;
+        assert_eq!(word(&verdict), expected);
+    }
+
+    async fn judged(attempts: Vec<Path>, controls: Vec<Path>, named: &[u16]) -> Attempted {
+        let named = named.iter().map(|port| ("tcp", *port)).collect();
+        let reach = Reach { attempts, enforcement: Duration::ZERO, not_tried: Vec::new(), named };
+        reach.stopped_by(Guard::Network).while_open(controls).await
+    }
+
+    fn word(verdict: &Attempted) -> &'static str {
+        match verdict {
             Ok(Verdict { outcome: Outcome::Denied { .. }, .. }) => "denied",
             Ok(Verdict { outcome: Outcome::Allowed { .. }, .. }) => "allowed",
             _ => "inconclusive",
-        };
-        assert_eq!(found, expected);
+        }
+    }
+
+    /// Port 1 is open for the controls, port 53 is what is tried because somebody names it.
+    #[rstest]
+    #[case::cut_for_everybody(&["timeout"], &["timeout"], &["open"], &[53], "denied")]
+    #[case::open_for_somebody(&["timeout"], &["open"], &["open"], &[53], "denied")]
+    #[case::open_to_the_forbidden(&["open"], &["timeout"], &["open"], &[53], "allowed")]
+    #[case::no_verdict_there(&["timeout"], &["error"], &["open"], &[53], "inconclusive")]
+    #[case::the_listener_is_dead(&["timeout"], &["open"], &["timeout"], &[53], "inconclusive")]
+    #[case::nobody_names_it(&["timeout"], &["timeout"], &["open"], &[], "inconclusive")]
+    #[case::nothing_else_is_open(&["timeout"], &["timeout"], &["open"], &[1, 53], "inconclusive")]
+    #[tokio::test]
+    async fn a_named_port_that_is_cut_for_everybody_is_left_out(
+        #[case] attempts: &'static [&'static str],
+        #[case] between_others: &'static [&'static str],
+        #[case] to_itself: &'static [&'static str],
+        #[case] named: &[u16],
+        #[case] expected: &str,
+    ) {
+        let other = IpAddr::V4(Ipv4Addr::new(10, 244, 0, 9));
+        let tcp = |to, port| Verb::Tcp { to, port };
+        let at = |from: &str, results, to, port| Path::new(&probe(from, results), tcp(to, port), "it");
+        let first: &'static [&'static str] = if named.contains(&1) { &["timeout"] } else { &["open"] };
+        let verdict = judged(
+            vec![at("inside", &["timeout"], other, 1), at("inside", attempts, other, 53)],
+            vec![
+                at("outside", first, other, 1),
+                at("outside", between_others, other, 53),
+                at("target", to_itself, IpAddr::V4(Ipv4Addr::LOCALHOST), 53),
+            ],
+            named,
+        )
+        .await;
+        assert_eq!(word(&verdict), expected);
+        let told = verdict.is_ok_and(|verdict| {
+            serde_json::to_string(&verdict.outcome).unwrap().contains("nothing is said of tcp 53")
+        });
+        assert_eq!(told, expected == "denied" && between_others == ["timeout"]);
     }
 
     #[rstest]

@@ -22,7 +22,7 @@ impl Cx {
         }
         let stopped = format!("no control: {verb} from {outside}, which no policy selects: {answer}");
         if self.env.suite.impact < Impact::Intrusive {
-            if verb.is_ipv6() && answer.errno.as_deref() == Some("ENETUNREACH") {
+            if verb.to().is_some_and(|to| to.is_ipv6()) && answer.errno.as_deref() == Some("ENETUNREACH") {
                 return Err(NoVerdict::not_applicable(format!("pods have no way to IPv6 addresses here: {stopped}")));
             }
             return Err(NoVerdict::inconclusive(format!(
