@@ -15,9 +15,11 @@ use ci::representatives::drawn;
 use ci::suite_program::{CROWDED, asking, sparing};
 
 use harness::record::{Outcome, Run};
-use harness::scenario::Impact;
+use harness::rights;
+use harness::scenario::{Entry, Impact};
 use insta::assert_snapshot;
 use rstest::rstest;
+use serde_json::json;
 
 use live::{everything, kubectl};
 use proxy::Proxy;
@@ -189,6 +191,41 @@ fn a_plan_names_the_rights_that_are_missing_and_makes_nothing() {
         plan = plan.replace(&format!("{before}{name}{after}"), &format!("{before}[range]{after}"));
     }
     assert_snapshot!(plan);
+    assert_eq!(everything(), before);
+}
+
+/// Whatever is asked in another's name is asked by the administrator then, and nobody's denial is a deployer's.
+#[test]
+#[ignore = "needs a range; .ci/run sets OKE_CONFORMANCE_RANGE"]
+fn a_proxy_that_brings_a_credential_of_its_own() {
+    let before = everything();
+    let proxy = live::AdministratorsProxy::new();
+    let whoever = json!({
+        "apiVersion": "v1", "kind": "Config",
+        "clusters": [{ "name": "behind", "cluster": { "server": proxy.server } }],
+        "users": [{ "name": "whoever", "user": { "token": "any" } }],
+        "contexts": [{ "name": "behind", "context": { "cluster": "behind", "user": "whoever" } }],
+    });
+    let suite = Suite::new().kubeconfig(&whoever.to_string());
+    let ended = suite.run(&["--report-dir", "reports", "--cluster", "behind", "--suite", "quick"]);
+    drop(proxy);
+    assert_eq!(ended.code, Some(101), "{}{}", ended.stdout, ended.stderr);
+    let all = scenarios::all();
+    // What ended with an older Kubernetes asks nobody.
+    let as_somebody = |id: &str| {
+        let needs = |of: &&Entry| of.id == id && of.scenario.needs.contains(&rights::AS_DEPLOYER);
+        !id.starts_with("pod_security/psp-") && all.iter().any(|of| needs(&of))
+    };
+    let asked: Vec<_> = record(&suite).scenarios.into_iter().filter(|record| as_somebody(&record.id)).collect();
+    assert!(asked.len() > 20, "{}", ended.stdout);
+    for record in asked {
+        let Outcome::Inconclusive { why } = &record.outcome else { panic!("{} is {:?}", record.id, record.outcome) };
+        assert!(
+            why.contains("has a credential of its own") && why.contains("kubernetes-admin"),
+            "{}: {why}",
+            record.id
+        );
+    }
     assert_eq!(everything(), before);
 }
 

@@ -2,8 +2,8 @@
 #![allow(dead_code, reason = "each test program uses its part of it")]
 
 use std::fs;
-use std::io::Write;
-use std::process::{Command, Stdio};
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -75,6 +75,41 @@ pub fn kubectl_with(arguments: &[&str], input: &str) -> String {
     let output = kubectl.wait_with_output().unwrap();
     assert!(output.status.success(), "kubectl {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// `kubectl proxy` beside the API server: whoever comes is the administrator, whatever token he brings. Gone when dropped.
+pub struct AdministratorsProxy {
+    kubectl: Child,
+    /// Where it listens, as this machine sees it.
+    pub server: String,
+}
+
+impl AdministratorsProxy {
+    const PORT: u16 = 18_001;
+
+    pub fn new() -> Self {
+        let control_plane = format!("{}-control-plane", range().name());
+        let listen = format!("--address=0.0.0.0 --accept-hosts=.* --port={}", Self::PORT);
+        // It ends with what is held of its input: ending `docker exec` alone would leave it.
+        let script = format!("kubectl --kubeconfig=/etc/kubernetes/admin.conf proxy {listen} & cat; kill $!; wait");
+        let mut command = Command::new("docker");
+        let command = command.args(["exec", "--interactive", &control_plane, "sh", "-c", &script]);
+        let mut kubectl = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        // It says where it serves once it does.
+        let said = BufReader::new(kubectl.stdout.as_mut().unwrap()).lines().next().unwrap().unwrap();
+        assert!(said.starts_with("Starting to serve on"), "{said}");
+        let address = "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}";
+        let address = Command::new("docker").args(["inspect", "--format", address, &control_plane]).output().unwrap();
+        let address = String::from_utf8(address.stdout).unwrap();
+        Self { kubectl, server: format!("http://{}:{}", address.trim(), Self::PORT) }
+    }
+}
+
+impl Drop for AdministratorsProxy {
+    fn drop(&mut self) {
+        drop(self.kubectl.stdin.take());
+        let _ = self.kubectl.wait();
+    }
 }
 
 /// Waits until no quota counts pods that are gone: runs that follow each other closely are ahead of its controller on a busy machine, and
