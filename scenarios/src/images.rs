@@ -1,2 +1,2 @@
 //! G6.1: what runs is what was reviewed.
-scenarios! { images: tag_refused }
+scenarios! { images: tag_refused, through_controllers }

@@ -273,6 +273,7 @@ mod tests {
                 labels: BTreeMap::new(),
                 args: Vec::new(),
                 named: &[],
+                beside: None,
                 host_network: false,
             };
             (0, Wanted { namespace: String::new(), node: &nodes[node], outfit, short: String::new() })

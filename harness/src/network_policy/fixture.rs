@@ -26,6 +26,7 @@ use crate::probe::pod::Listening;
 use crate::probe::session::Session;
 use crate::probe::start::Outfit;
 use crate::record::facts::NodeFacts;
+use crate::standard::SIDECARS_SINCE;
 use crate::told::told as in_words;
 
 /// What every pod listens on: two neighbours for ranges, one beyond them, and UDP beside TCP on the same number.
@@ -35,6 +36,8 @@ pub const PORTS: [Port; 4] = [
     Port { name: "far", protocol: Protocol::Tcp, number: 8090 },
     Port { name: "echo", protocol: Protocol::Udp, number: 8080 },
 ];
+/// What the first pod's sidecar calls a port besides, and nobody else does.
+const BESIDE: Port = Port { name: "beside", ..PORTS[1] };
 const LISTENING: Listening =
     Listening { tcp: Cow::Borrowed(&[8080, 8081, 8090]), udp: Cow::Borrowed(&[8080]), kept: &[KEPT] };
 /// Where connections are kept: no case names it.
@@ -184,7 +187,8 @@ impl Fixture {
             labels.insert(POD.into(), PODS[p].into());
             let args = [LISTENING.serve(), args(&node.name)].concat();
             let plain = Outfit::plain(&env.sandbox, namespace, node);
-            let outfit = Outfit { name: PODS[p].into(), labels, args, named: &PORTS, ..plain };
+            let beside = (k == 0 && p == 0 && env.facts.minor() >= SIDECARS_SINCE).then_some(BESIDE);
+            let outfit = Outfit { name: PODS[p].into(), labels, args, named: &PORTS, beside, ..plain };
             Wanted { namespace: namespace.clone(), node, outfit, short: format!("{short}/{}", PODS[p]) }
         });
         Ok(wanted.collect())
@@ -199,7 +203,7 @@ impl Fixture {
         let adopted = pods.into_iter().map(|(wanted, probe)| async move {
             let session = Session::open(&Api::namespaced(client.clone(), &wanted.namespace), &probe.pod, pace).await?;
             let Wanted { namespace, outfit, short, .. } = wanted;
-            let seen = PolicyPod { namespace, labels: outfit.labels, address: probe.address };
+            let seen = PolicyPod { namespace, labels: outfit.labels, address: probe.address, beside: outfit.beside };
             Ok::<_, String>((format!("{short} on {}", probe.node), seen, session))
         });
         for (name, pod, session) in try_join_all(adopted).await? {
@@ -399,7 +403,7 @@ impl Fixture {
         let wanted = &wanted;
         let looks = self.sessions.iter_mut().enumerate().map(|(from, session)| async move {
             let mut paths = paths_from(from, world, &PORTS, doors);
-            paths.retain(wanted);
+            paths.retain(|path| wanted(path) && !path.left_open(world));
             if paths.is_empty() {
                 return Ok(Vec::new());
             }

@@ -64,6 +64,11 @@ impl Path {
     pub fn granted(&self, world: &World) -> bool {
         world.admits(&world.pods[self.from], &world.pods[self.to], self.port)
     }
+
+    /// Whether engines may differ about it.
+    pub fn left_open(&self, world: &World) -> bool {
+        world.leaves_open(&world.pods[self.from], &world.pods[self.to], self.port)
+    }
 }
 
 /// What differs from what must be.

@@ -40,6 +40,8 @@ pub struct PolicyPod {
     pub labels: Labels,
     /// Its address.
     pub address: IpAddr,
+    /// A port to which only a native sidecar of its gives this name.
+    pub beside: Option<Port>,
 }
 
 /// A port that pods listen on.
@@ -79,9 +81,20 @@ impl World {
             || (self.lets(Direction::Egress, from, to, port) && self.lets(Direction::Ingress, to, from, port))
     }
 
+    /// Whether it is the engine's to say what [`World::admits`] does: many look for a port's name in no init container, whether it goes on
+    /// beside the others or not (kubernetes/kubernetes, issue 125285). Then the name means nothing, and a rule that has no other opens nothing.
+    pub fn leaves_open(&self, from: &PolicyPod, to: &PolicyPod, port: Port) -> bool {
+        let without = |pod: &PolicyPod| PolicyPod { beside: None, ..pod.clone() };
+        self.admits(from, to, port) != self.admits(&without(from), &without(to), port)
+    }
+
     /// Whether the policies that select `subject` let it talk to `peer`. Where none does, everything is let through; where some do, what
     /// any of them lets through.
     fn lets(&self, way: Direction, subject: &PolicyPod, peer: &PolicyPod, port: Port) -> bool {
+        let listener = match way {
+            Direction::Ingress => subject,
+            Direction::Egress => peer,
+        };
         let selecting: Vec<&NetworkPolicy> =
             self.policies.iter().filter(|policy| isolates(policy, way, subject)).collect();
         selecting.is_empty()
@@ -90,7 +103,9 @@ impl World {
                 let rules = policy.spec.iter().flat_map(|spec| rules(spec, way));
                 rules.into_iter().any(|(peers, ports)| {
                     let any_peer = peers.is_empty() || peers.iter().any(|rule| self.is_peer(rule, home, peer));
-                    any_peer && (ports.is_empty() || ports.iter().any(|rule| is_port(rule, port)))
+                    let beside = listener.beside.filter(|beside| Port { name: port.name, ..*beside } == port);
+                    let mut names = [Some(port), beside].into_iter().flatten();
+                    any_peer && (ports.is_empty() || names.any(|port| ports.iter().any(|rule| is_port(rule, port))))
                 })
             })
     }
@@ -205,7 +220,12 @@ mod tests {
             world.namespaces.insert(namespace.into(), labels(&[("ns", namespace)]));
             for (fourth, pod) in ["a", "b"].into_iter().enumerate() {
                 let address = format!("10.0.{third}.{}", fourth + 1).parse().unwrap();
-                world.pods.push(PolicyPod { namespace: namespace.into(), labels: labels(&[("pod", pod)]), address });
+                world.pods.push(PolicyPod {
+                    namespace: namespace.into(),
+                    labels: labels(&[("pod", pod)]),
+                    address,
+                    beside: None,
+                });
             }
         }
         let policy = |spec: &Value| {
@@ -291,6 +311,34 @@ mod tests {
     #[case("fd00::/64", "fd00:0:0:1::1", false)]
     fn which_addresses(#[case] cidr: &str, #[case] address: &str, #[case] expected: bool) {
         assert_eq!(in_cidr(cidr, address.parse().unwrap()), expected);
+    }
+
+    /// The first pod's sidecar calls 8080 `beside`; what that opens, and what it cannot.
+    #[rstest]
+    #[case::the_port(json!([{ "port": "beside" }]), WEB, true, true)]
+    #[case::another_port(json!([{ "port": "beside" }]), Port { number: 8081, ..WEB }, false, false)]
+    #[case::another_protocol(json!([{ "port": "beside", "protocol": "UDP" }]), WEB, false, false)]
+    #[case::granted_anyway(json!([{ "port": "beside" }, { "port": 8080 }]), WEB, true, false)]
+    fn a_name_that_only_a_sidecar_has(
+        #[case] ports: Value,
+        #[case] port: Port,
+        #[case] admitted: bool,
+        #[case] left_open: bool,
+    ) {
+        let mut world = world(&[
+            json!({ "podSelector": {}, "ingress": [{ "ports": ports }] }),
+            json!({ "podSelector": {}, "policyTypes": ["Egress"], "egress": [{ "ports": ports }] }),
+        ]);
+        world.pods[0].beside = Some(Port { name: "beside", ..WEB });
+        let found = |from: usize, to: usize| {
+            let (from, to) = (&world.pods[from], &world.pods[to]);
+            (world.admits(from, to, port), world.leaves_open(from, to, port))
+        };
+        // From outside in, and out of a pod beside it.
+        assert_eq!([found(2, 0), found(1, 0)], [(admitted, left_open); 2]);
+        // Another pod's port it does not name.
+        let numbered = ports[1]["port"] == 8080;
+        assert_eq!(found(2, 1), (numbered && port == WEB, false));
     }
 
     #[test]

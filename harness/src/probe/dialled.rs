@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
-use kube::api::{Api, AttachParams};
+use kube::api::Api;
 use tokio::io::AsyncWriteExt;
 use tokio::time::timeout;
 
 use crate::cluster::facts::KUBELET_PORT;
 use crate::probe::Probe;
+use crate::probe::pod::into_agent;
 use crate::told::chain;
 
 /// The API server gives up connecting after 30 s (k8s.io/client-go, transport: the dialer's own limit).
@@ -39,7 +40,7 @@ pub async fn kubelet(client: &Client, probe: &Probe) -> Result<Dialled, String> 
 /// The words it failed with, or none.
 async fn exec(client: &Client, probe: &Probe) -> Result<Option<String>, String> {
     let pods: Api<Pod> = Api::namespaced(client.clone(), &probe.namespace);
-    let params = AttachParams::default().stdin(true).stderr(false);
+    let params = into_agent().stdin(true).stderr(false);
     let mut exec = pods.exec(&probe.pod, ["/agent/agent", "session"], &params).await.map_err(|error| chain(&error))?;
     let status = exec.take_status().ok_or("it came without a status")?;
     // A batch without a line is the last.

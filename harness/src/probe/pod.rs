@@ -3,6 +3,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::Pod;
+use kube::api::AttachParams;
 use serde_json::json;
 
 use crate::network_policy::model::Port;
@@ -16,6 +17,11 @@ pub const PROBE: &str = "oke-conformance/probe";
 
 /// The container that is the agent, by its name.
 pub(crate) const CONTAINER: &str = "agent";
+
+/// An exec into the agent: where somebody has put a container of his own into the pod, it must be named.
+pub(crate) fn into_agent() -> AttachParams {
+    AttachParams::default().container(CONTAINER)
+}
 
 /// Where no agent listens: discard, which nobody runs.
 pub const NOBODY: u16 = 9;
@@ -56,6 +62,8 @@ pub struct AgentPod<'a> {
     pub annotations: &'a BTreeMap<String, String>,
     /// Ports that have a name, for policies that mean them by it.
     pub named: &'a [Port],
+    /// A port of the agent's to which only a container beside it, a native sidecar, gives this name.
+    pub beside: Option<Port>,
     /// What the agent does.
     pub args: &'a [String],
     /// Whether it runs on its node's own network.
@@ -132,8 +140,9 @@ impl AgentPod<'_> {
         });
         manifest["metadata"]["labels"][PROBE] = "".into();
         harmless(&mut manifest, self.image);
+        let named =
+            |port: &Port| json!({ "name": port.name, "protocol": port.protocol.name(), "containerPort": port.number });
         if !self.named.is_empty() {
-            let named = |port: &Port| json!({ "name": port.name, "protocol": port.protocol.name(), "containerPort": port.number });
             manifest["spec"]["containers"][0]["ports"] = self.named.iter().map(named).collect();
         }
         if !self.taints.is_empty() {
@@ -152,6 +161,14 @@ impl AgentPod<'_> {
                 json!([{ "name": "net.ipv4.ip_unprivileged_port_start", "value": "0" }]);
         }
         manifest["spec"]["containers"][0]["imagePullPolicy"] = if self.pull { "IfNotPresent" } else { "Never" }.into();
+        if let Some(port) = &self.beside {
+            let mut sidecar = manifest["spec"]["containers"][0].clone();
+            sidecar["name"] = "beside".into();
+            sidecar["args"] = Listening::on(&[], &[]).serve().into();
+            sidecar["ports"] = json!([named(port)]);
+            sidecar["restartPolicy"] = "Always".into();
+            manifest["spec"]["initContainers"] = json!([sidecar]);
+        }
         serde_json::from_value(manifest)
     }
 }
@@ -215,6 +232,7 @@ fn harmless(manifest: &mut serde_json::Value, image: &str) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::network_policy::model::Protocol;
     use rstest::rstest;
 
     #[rstest]
@@ -244,6 +262,7 @@ mod tests {
             labels: &labels(),
             annotations: &[("oke-conformance/expires".to_owned(), "2026-01-01T00:00:00Z".to_owned())].into(),
             named: &[],
+            beside: None,
             args: &Listening::on(&[8080, 44134], &[8080]).serve(),
             host_network: false,
             taints: &[],
@@ -254,7 +273,10 @@ mod tests {
             value: value.map(str::to_owned),
             effect: "NoSchedule".into(),
         };
-        let tolerant = AgentPod { taints: &[taint(Some("gpu")), taint(None)], ..pod };
+        let tolerant = AgentPod { taints: &[taint(Some("gpu")), taint(None)], ..pod.clone() };
+        let beside = Port { name: "beside", protocol: Protocol::Tcp, number: 8080 };
+        let sidecar = AgentPod { beside: Some(beside), ..pod }.manifest().unwrap().spec.unwrap().init_containers;
+        insta::assert_snapshot!(serde_json::to_string_pretty(&sidecar).unwrap());
         let tolerations = serde_json::to_value(tolerant.manifest().unwrap().spec.unwrap().tolerations).unwrap();
         let expected = json!([
             { "key": "dedicated", "operator": "Equal", "value": "gpu", "effect": "NoSchedule" },

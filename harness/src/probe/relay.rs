@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
 use kube::Client;
-use kube::api::{Api, AttachParams, AttachedProcess};
+use kube::api::{Api, AttachedProcess};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, BufReader};
 use tokio::time::timeout;
 
 use crate::probe::Probe;
 use crate::probe::batch::{Answer, Touch};
+use crate::probe::pod::into_agent;
 use crate::told::chain;
 
 /// Milliseconds for the whole of a conversation; the agent hangs up then.
@@ -42,7 +43,7 @@ pub async fn open(client: &Client, probe: &Probe, to: SocketAddr) -> Result<(Ans
 
 async fn exec(client: &Client, probe: &Probe, to: SocketAddr) -> Result<(Answer, Option<Relay>), String> {
     let pods: Api<Pod> = Api::namespaced(client.clone(), &probe.namespace);
-    let params = AttachParams::default().stdin(true).max_stdin_buf_size(PIPE).max_stdout_buf_size(PIPE);
+    let params = into_agent().stdin(true).max_stdin_buf_size(PIPE).max_stdout_buf_size(PIPE);
     let (address, port, within) = (to.ip().to_string(), to.port().to_string(), WITHIN_MS.to_string());
     let command = ["/agent/agent", "relay", &address, &port, &within];
     let mut exec = pods.exec(&probe.pod, command, &params).await.map_err(|error| chain(&error))?;

@@ -6,12 +6,13 @@
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, AttachParams, AttachedProcess};
+use kube::api::{Api, AttachedProcess};
 use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::time::{Instant, timeout};
 
 use crate::pace::{Pace, Turn};
 use crate::probe::batch::{self, Answer, Verb};
+use crate::probe::pod::into_agent;
 use crate::told::chain;
 
 /// What an answer of an idle cluster may take beyond the attempts themselves: longer, and the exec is broken.
@@ -48,8 +49,7 @@ impl Session {
     /// # Errors
     /// As [`Session::open`].
     pub(super) async fn open_in(turn: Turn, pods: &Api<Pod>, pod: &str, pace: &Pace) -> Result<Self, String> {
-        let params =
-            AttachParams::default().stdin(true).stderr(false).max_stdin_buf_size(PIPE).max_stdout_buf_size(PIPE);
+        let params = into_agent().stdin(true).stderr(false).max_stdin_buf_size(PIPE).max_stdout_buf_size(PIPE);
         let (start, slack) = (Instant::now(), pace.execs().patience(SLACK));
         let started = timeout(slack, pods.exec(pod, ["/agent/agent", "session"], &params)).await;
         let broke = |why: String| format!("the exec into {pod} broke: {why}");

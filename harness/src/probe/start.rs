@@ -68,6 +68,8 @@ pub struct Outfit<'a> {
     pub args: Vec<String>,
     /// Ports that have a name.
     pub named: &'a [Port],
+    /// A port that only a container beside it names.
+    pub beside: Option<Port>,
     /// Whether it runs on its node's own network.
     pub host_network: bool,
 }
@@ -80,6 +82,7 @@ impl Outfit<'_> {
             labels: sandbox.labels(),
             args: Listening::on(&[], &[]).serve(),
             named: &[],
+            beside: None,
             host_network: false,
         }
     }
@@ -308,6 +311,7 @@ impl Probes {
             labels: &outfit.labels,
             annotations: sandbox.annotations(),
             named: outfit.named,
+            beside: outfit.beside,
             args: &outfit.args,
             host_network: outfit.host_network,
             taints: &node.taints,

@@ -78,12 +78,14 @@ fn kinds() -> Vec<Case> {
     cases
 }
 
-/// Names of ports that mean nothing: a rule whose only port is one grants nothing, and not every port.
+/// Names of ports that mean nothing: a rule whose only port is one grants nothing, and not every port. Whether one that only a native sidecar
+/// has means its port is the engine's to say; it means no other.
 fn names() -> Vec<Case> {
     let ports = [
         ("a port name that nobody has", json!([{ "port": "nobody" }])),
         ("a udp port's name for tcp", json!([{ "port": "echo" }])),
         ("a tcp port's name for udp", json!([{ "port": "web", "protocol": "UDP" }])),
+        ("a port name of a sidecar", json!([{ "port": "beside" }])),
         ("a port name that nobody has and a port", json!([{ "port": "nobody" }, { "port": 8090 }])),
     ];
     let whom = [("anybody", None), ("every namespace", Some(json!([{ "namespaceSelector": {} }])))];

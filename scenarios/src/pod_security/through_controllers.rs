@@ -5,6 +5,7 @@
 //! each namespace; the pods are gated, so that even one that is admitted never runs. Expected: no child appears, and each controller's event
 //! names the guard. Control: in a namespace of the run's own, where nobody's quota is filled for it, controllers of the same kinds make the
 //! pod without it; and that pod is admitted in this namespace as well.
+use harness::attempt::api::controllers::kinds;
 use harness::cx::Cx;
 use harness::rights;
 use harness::run;
@@ -23,8 +24,7 @@ pub const SCENARIO: Scenario = Scenario {
     scope: Scope::EachNamespace,
     needs: &[rights::CONTROLLERS, rights::NEWBORN],
     attempts: |_| {
-        let kinds = ["Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job", "CronJob"];
-        kinds.map(|kind| format!("{kind} that templates securityContext/privileged = true")).into()
+        kinds().map(|kind| format!("{kind} that templates securityContext/privileged = true")).collect()
     },
     controls: |_| 40,
     pods: 0,
@@ -33,5 +33,5 @@ pub const SCENARIO: Scenario = Scenario {
 
 async fn attempt(cx: &Cx) -> Attempted {
     let pod = cx.plain_pod()?;
-    cx.through_controllers(privileged(pod.clone())).denied_by(ENGINES).while_making(pod).await
+    cx.through_controllers("privileged", privileged(pod.clone())).denied_by(ENGINES).while_making(pod).await
 }

@@ -14,6 +14,7 @@ use tokio::sync::OnceCell;
 use tokio::time::sleep;
 
 use crate::attempt::api::admission::Target;
+use crate::attempt::api::images::{NOT_THERE, tagged};
 use crate::cluster::api::{self, Reply};
 use crate::cx::Cx;
 use crate::denial::Denial;
@@ -28,18 +29,37 @@ const CONTROLLER: &str = "oke-conformance/controller";
 const WITHIN: Duration = Duration::from_secs(20);
 const AGAIN_AFTER: Duration = Duration::from_millis(200);
 
+/// The kinds of controllers that make pods.
+pub fn kinds() -> impl Iterator<Item = &'static str> {
+    KINDS.into_iter().map(|(_, _, kind)| kind)
+}
+
 impl Cx {
-    /// Attempts to have `forbidden` pods made by controllers of [`Cx::namespace`].
-    pub fn through_controllers(&self, forbidden: Pod) -> Controllers<'_> {
-        Controllers { cx: self, forbidden }
+    /// Attempts to have `forbidden` pods made by controllers of [`Cx::namespace`], whose names end with `word`.
+    pub fn through_controllers(&self, word: &'static str, forbidden: Pod) -> Controllers<'_> {
+        Controllers { cx: self, word, forbidden }
+    }
+
+    /// Attempts to have the probes' image named by tag in pods that controllers of [`Cx::namespace`] make.
+    ///
+    /// # Errors
+    /// Inconclusive where the image is not known by digest.
+    pub fn tags_through_controllers(&self) -> Result<Controllers<'_>, NoVerdict> {
+        let mut pod = self.plain_pod()?;
+        let tagged = tagged(self)?;
+        for container in pod.spec.iter_mut().flat_map(|spec| &mut spec.containers) {
+            container.image = Some(tagged.clone());
+        }
+        Ok(self.through_controllers("tagged", pod))
     }
 }
 
 /// A pod that no controller may make.
 #[must_use = "name the expected guards with `denied_by`"]
 pub struct Controllers<'a> {
-    pub(crate) cx: &'a Cx,
-    pub(crate) forbidden: Pod,
+    cx: &'a Cx,
+    word: &'static str,
+    forbidden: Pod,
 }
 
 impl<'a> Controllers<'a> {
@@ -76,11 +96,11 @@ impl GuardedControllers<'_> {
     /// # Errors
     /// Inconclusive where a controller cannot be made, does nothing, or is refused by another guard.
     pub async fn while_making(self, control: Pod) -> Attempted {
-        let Self { controllers: Controllers { cx, forbidden }, guards } = self;
+        let Self { controllers: Controllers { cx, word, forbidden }, guards } = self;
         let (namespace, start) = (cx.namespace()?, Instant::now());
         let at_work = async { cx.env.memory.of::<AtWork>().0.get_or_init(|| at_work(cx, &control)).await.clone() };
         let (seen, at_work, admitted) =
-            tokio::join!(made(cx, namespace, &forbidden, "forbidden"), at_work, admitted(cx, namespace, &control));
+            tokio::join!(made(cx, namespace, &forbidden, word), at_work, admitted(cx, namespace, &control));
         judge(
             &seen?,
             guards,
@@ -162,8 +182,7 @@ async fn watched(
     let start = Instant::now();
     loop {
         let (children, failures) = tokio::try_join!(pods.list(&children), events.list(&failures))?;
-        let kinds = KINDS.iter().map(|(_, _, kind)| (kind.to_lowercase(), Seen::default()));
-        let mut seen: BTreeMap<String, Seen> = kinds.collect();
+        let mut seen: BTreeMap<String, Seen> = kinds().map(|kind| (kind.to_lowercase(), Seen::default())).collect();
         for (kind, refusal) in &at_once {
             seen.entry(kind.clone()).or_default().refusals.push(refusal.clone());
         }
@@ -202,6 +221,9 @@ fn judge(
     for (kind, Seen { children, refusals }) in seen {
         match (children.first(), refusals.first()) {
             (Some(child), _) => allowed.push(format!("a {kind} made pod {child}")),
+            (None, Some((_, said))) if NOT_THERE.iter().any(|words| said.to_lowercase().contains(words)) => {
+                unclear.push(format!("a {kind} made none, for a registry was asked: {said}"));
+            }
             (None, Some((Some(guard), said))) if guards.contains(guard) => {
                 refused.push((*guard, format!("a {kind} made none: {said}")));
             }
@@ -285,6 +307,11 @@ mod tests {
     #[case::refused(seen(false, REFUSED), true, "denied")]
     #[case::made(seen(true, REFUSED), true, "allowed")]
     #[case::made_without_a_control(seen(true, None), false, "allowed")]
+    #[case::a_registry_was_asked(
+        seen(false, Some((Some(Guard::PodSecurity), "MANIFEST_UNKNOWN"))),
+        true,
+        "a job made none, for a registry was asked: MANIFEST_UNKNOWN"
+    )]
     #[case::by_another(seen(false, Some((Some(Guard::Quota), "no"))), true, "a job made none, but by quota: no")]
     #[case::by_nobody(seen(false, Some((None, "odd"))), true, "a job made none, by no guard that is known: odd")]
     #[case::silent(seen(false, None), true, "a job has made no pod and says nothing of why")]

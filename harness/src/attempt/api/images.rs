@@ -12,7 +12,7 @@ use crate::verdict::{Attempted, NoVerdict, together};
 use crate::words::Guard;
 
 /// What a registry says of an image that it does not have, through whoever has asked it (OCI Distribution: `MANIFEST_UNKNOWN`, `NAME_UNKNOWN`).
-const UNKNOWN: &[&str] =
+pub(super) const NOT_THERE: &[&str] =
     &["manifest unknown", "manifest_unknown", "name unknown", "name_unknown", "not found", "unauthorized"];
 
 /// One place of a pod that an image can stand in.
@@ -80,14 +80,12 @@ impl Guarded<'_> {
     pub async fn while_admitting_digests(self) -> Attempted {
         let Self { cx, guards } = self;
         let (namespace, image) = (cx.namespace()?, cx.env.probes.image().map_err(NoVerdict::Inconclusive)?);
-        let tagged = image.tagged().ok_or_else(|| {
-            NoVerdict::inconclusive("the probes' image is not named by digest: name one that is with --agent-image")
-        })?;
+        let tagged = tagged(cx)?;
         let (author, place) = (cx.deployer(namespace).await?, Target::Namespace(namespace.to_owned()));
         let plain = with_company(document(&cx.plain_pod()?)?, cx.env.facts.minor());
         let forbidden = made(cx.env.facts.minor()).map(|door| by(door.what, door, plain.clone(), &tagged)).collect();
         let made = Admission::of_all(&cx.env, author.clone(), place.clone(), forbidden);
-        let made = made.denied_by(guards).not_because(UNKNOWN).while_admitting_document(plain.clone());
+        let made = made.denied_by(guards).not_because(NOT_THERE).while_admitting_document(plain.clone());
         // Means the tag `latest`, whether there is one or not.
         let untagged = vec![by(BARE, MADE[0], plain.clone(), untagged(&tagged))];
         let untagged = Admission::of_all(&cx.env, author.clone(), place, untagged);
@@ -99,14 +97,14 @@ impl Guarded<'_> {
         let (space, name) = of_probe();
         let changed = vec![Variant { what: LATER[0].into(), named: &[], document: agent(&tagged) }];
         let changed = Admission::of_all(&cx.env, author.clone(), Target::Image(space, name), changed);
-        let changed = changed.denied_by(guards).not_because(UNKNOWN);
+        let changed = changed.denied_by(guards).not_because(NOT_THERE);
         let changed = changed.while_admitting_document(agent(&image.reference));
 
         let operator = Author::himself(cx.env.personas.operator.clone());
         let (space, name) = of_probe();
         let debug = vec![Variant { what: LATER[1].into(), named: &[], document: pod::ephemeral(&tagged) }];
         let debug = Admission::of_all(&cx.env, operator, Target::Pod(space, name), debug);
-        let debug = debug.denied_by(guards).not_because(UNKNOWN);
+        let debug = debug.denied_by(guards).not_because(NOT_THERE);
         let debug = debug.while_admitting_document(pod::ephemeral(&image.reference));
 
         if !may_change(&author.persona, "pods", namespace).await? {
@@ -118,6 +116,17 @@ impl Guarded<'_> {
         let (made, untagged, changed, debug) = tokio::join!(made, untagged, changed, debug);
         together([made, untagged, changed, debug])
     }
+}
+
+/// The probes' image by tag.
+///
+/// # Errors
+/// Inconclusive where it is not known by digest.
+pub(super) fn tagged(cx: &Cx) -> Result<String, NoVerdict> {
+    let image = cx.env.probes.image().map_err(NoVerdict::Inconclusive)?;
+    image.tagged().ok_or_else(|| {
+        NoVerdict::inconclusive("the probes' image is not named by digest: name one that is with --agent-image")
+    })
 }
 
 fn by(what: &str, door: Door, mut pod: Value, image: &str) -> Variant {

@@ -113,7 +113,7 @@ const IGNORED: &str = "its failurePolicy is Ignore: whatever is asked for while 
 
 /// Who asks is not the object's to say; controllers ask in their own name.
 const WHO_ASKS: &str =
-    "it also goes by who asks, and only `pod_security/through-controllers` asks as a controller does";
+    "it also goes by who asks, and only the scenarios named `through-controllers` ask as a controller does";
 
 async fn known(env: &Env) -> Result<Policies, NoVerdict> {
     env.memory.of::<Known>().0.get_or_init(|| read(&env.personas.operator)).await.clone()
