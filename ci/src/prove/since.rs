@@ -277,7 +277,7 @@ mod tests {
     #[case::a_chapter("scenarios/src/resources.rs", "quota-deleted", Some("resources/quota-pods"))]
     #[case::a_kind(
         "harness/src/attempt/names.rs",
-        "dns-grant-deleted",
+        "names-dead",
         Some("metadata/resolver-still-works network/dns-still-works")
     )]
     fn what_a_file_touches(#[case] file: &str, #[case] sabotages: &str, #[case] asked: Option<&str>) {
