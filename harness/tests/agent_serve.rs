@@ -5,6 +5,7 @@ mod agent;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -15,17 +16,28 @@ struct Server {
     udp: u16,
 }
 
-/// Ports that were free a moment ago.
-fn free_ports() -> (u16, u16) {
-    let tcp = TcpListener::bind("[::]:0").unwrap();
-    let udp = UdpSocket::bind("[::]:0").unwrap();
-    (tcp.local_addr().unwrap().port(), udp.local_addr().unwrap().port())
+/// A port that nobody listens on, below those that the kernel gives to whoever connects somewhere: between this look and the agent's own another
+/// test must not have it, be it as a client.
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = u16::try_from(std::process::id() % 1000).unwrap() * 20;
+    loop {
+        let port = 10_000 + (first + NEXT.fetch_add(1, Ordering::Relaxed)) % 20_000;
+        let address = ("::", port);
+        if TcpListener::bind(address).is_ok() && UdpSocket::bind(address).is_ok() {
+            return port;
+        }
+    }
 }
 
 impl Server {
     fn start(agent: &agent::Agent) -> Self {
-        let (tcp, udp) = free_ports();
-        let child = agent.command().args(["serve", &format!("tcp:{tcp}"), &format!("udp:{udp}")]).spawn().unwrap();
+        Self::start_as(agent, "tcp")
+    }
+
+    fn start_as(agent: &agent::Agent, kind: &str) -> Self {
+        let (tcp, udp) = (free_port(), free_port());
+        let child = agent.command().args(["serve", &format!("{kind}:{tcp}"), &format!("udp:{udp}")]).spawn().unwrap();
         let server = Self { child, tcp, udp };
         let started = Instant::now();
         while TcpStream::connect(("127.0.0.1", tcp)).is_err() {
@@ -59,23 +71,14 @@ fn greeting() -> String {
 #[test]
 fn a_connection_that_is_kept_sends_back_what_it_says() {
     for agent in agent::all() {
-        let (kept, _) = free_ports();
-        let mut child = agent.command().args(["serve", &format!("keep:{kept}")]).spawn().unwrap();
-        let started = Instant::now();
-        let mut stream = loop {
-            match TcpStream::connect(("127.0.0.1", kept)) {
-                Ok(stream) => break stream,
-                Err(_) => assert!(started.elapsed() < Duration::from_secs(5), "the agent does not serve"),
-            }
-        };
+        let server = Server::start_as(agent, "keep");
+        let mut stream = TcpStream::connect(("127.0.0.1", server.tcp)).unwrap();
         let mut answer = [0; 5];
         for word in [b"first", b"later"] {
             stream.write_all(word).unwrap();
             stream.read_exact(&mut answer).unwrap();
             assert_eq!(&answer, word);
         }
-        child.kill().unwrap();
-        child.wait().unwrap();
     }
 }
 
@@ -170,7 +173,7 @@ fn the_kernel_reaps_its_children() {
 #[test]
 fn a_port_in_use_is_told_and_the_others_are_served() {
     let taken = TcpListener::bind("[::]:0").unwrap();
-    let (tcp, _) = free_ports();
+    let tcp = free_port();
     let taken = (taken.local_addr().unwrap().port(), taken);
     let mut child = agent::native()
         .command()
@@ -233,7 +236,7 @@ fn a_window_tells_when_the_way_was_open_first_and_last() {
     let (closed, open) = (TcpListener::bind("127.0.0.1:0").unwrap(), TcpListener::bind("127.0.0.1:0").unwrap());
     let ports = [&closed, &open].map(|listener| listener.local_addr().unwrap().port().to_string());
     for agent in agent::all() {
-        let (own, _) = free_ports();
+        let own = free_port();
         let (_newborn, report) =
             Newborn::start(agent, own, &["127.0.0.1", &ports[0], "127.0.0.1", &ports[1], "600", "20"]);
         let number = |name: &str| report[name].as_u64().unwrap_or_else(|| panic!("no {name} in {report}"));
@@ -247,7 +250,7 @@ fn a_window_tells_when_the_way_was_open_first_and_last() {
         assert!(greeting.contains("oke-conformance agent"), "{greeting}");
     }
     drop(closed);
-    let (own, _) = free_ports();
+    let own = free_port();
     let (_newborn, report) =
         Newborn::start(agent::native(), own, &["127.0.0.1", &ports[0], "127.0.0.1", &ports[1], "100", "20"]);
     assert_eq!((&report["let_through"], &report["last_ms"]), (&0.into(), &serde_json::Value::Null));
