@@ -97,6 +97,9 @@ fn attempt_all(
         }
         return Ok(ExitCode::SUCCESS);
     }
+    if let Some(why) = preflight.too_many(env.most_pods) {
+        bail!("cluster {}: {why}", cli.cluster);
+    }
     match preflight.cannot_sweep() {
         Some(why) => env.sandbox.refuse(why),
         None if preflight.makes() => {

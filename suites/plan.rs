@@ -29,6 +29,7 @@ pub fn lines(plan: &Plan, env: &Env, suite: &str) -> Vec<String> {
             format!("it would make up to {probes} probe pods{own}, namespaces for them and a priority class, and take them away again")
         }
     });
+    lines.extend(plan.too_many(env.most_pods).map(|why| format!("it will not begin: {why}")));
     lines
         .push(format!("it would send up to {} requests to the API server, at most {IN_FLIGHT} at once", plan.requests));
     lines.push(lacking(&plan.missing).unwrap_or_else(|| "the credential has every right that it needs".into()));

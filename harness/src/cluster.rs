@@ -9,6 +9,7 @@ pub mod facts;
 pub mod inventory;
 mod kubeconfig;
 pub mod named_ports;
+pub mod nodes;
 pub mod persona;
 pub mod personas;
 pub mod plugins;

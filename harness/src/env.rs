@@ -9,7 +9,8 @@ use crate::cluster::connect::Connection;
 use crate::cluster::deployers::Deployers;
 use crate::cluster::discovery::Discovery;
 use crate::cluster::inventory::Inventory;
-use crate::cluster::named_ports::{NamedPorts, named_ports};
+use crate::cluster::named_ports::{NamedPorts, Port, named_ports};
+use crate::cluster::nodes::{NodeSettings, idle_pools, some_of_each_pool};
 use crate::cluster::persona::Persona;
 use crate::cluster::personas::Personas;
 use crate::cluster::traffic::Traffic;
@@ -22,7 +23,7 @@ use crate::quiet::Quiet;
 use crate::record::facts::{ClusterFacts, IdlePool, NodeFacts, minor};
 use crate::record::measurement::Measurements;
 use crate::sandbox::Sandbox;
-use crate::settings::ClusterSettings;
+use crate::settings::{ClusterSettings, MOST_PODS};
 use crate::suite::Suite;
 use crate::told::told;
 use crate::waiver::Waivers;
@@ -43,8 +44,12 @@ pub struct Env {
     pub facts: ClusterFacts,
     /// Some nodes of each pool in scope that can host a probe, as many as the suite's `[sample]` says.
     pub hosts: Vec<NodeFacts>,
+    /// What its owner says of its nodes.
+    pub node_settings: NodeSettings,
     /// Pools in scope that no probe can be placed in.
     pub idle_pools: Vec<IdlePool>,
+    /// The most pods that a run may make.
+    pub most_pods: usize,
     /// What the run makes.
     pub sandbox: Arc<Sandbox>,
     /// The agents.
@@ -78,10 +83,11 @@ impl Env {
         listening: Listening,
     ) -> Result<Self> {
         let Connection { server, client, anonymous, user, traffic } = connection;
+        let node_settings = NodeSettings::of(settings);
         let (discovery, inventory) = (Discovery::new(client.clone()), Inventory::new(client.clone()));
         let (version, nodes, namespaces, groups, pods) = tokio::join!(
             client.apiserver_version(),
-            facts::nodes(&client),
+            node_settings.nodes(&client),
             facts::namespaces(&client),
             discovery.groups(),
             inventory.pods(),
@@ -111,8 +117,8 @@ impl Env {
                 near.unwrap_or_default()
             );
         }
-        let mut hosts = facts::some_of_each_pool(&nodes, suite.sample.nodes);
-        let mut idle_pools = facts::idle_pools(&nodes);
+        let mut hosts = some_of_each_pool(&nodes, suite.sample.nodes);
+        let mut idle_pools = idle_pools(&nodes);
         idle_pools.retain(|idle| suite.scope.has_pool(&idle.pool));
         if !hosts.is_empty() {
             let pools: Vec<String> = hosts.iter().map(|host| host.pool.clone()).collect();
@@ -144,7 +150,8 @@ impl Env {
             pod_security: pod_security.into_iter().filter_map(|(name, level)| Some((name, level?))).collect(),
         };
         let in_scope = facts.namespaces.iter().cloned().collect();
-        let named_ports = named_ports(&client, &inventory, &in_scope).await;
+        let besides: Vec<Port> = settings.ports.iter().map(|port| port.port()).collect();
+        let named_ports = named_ports(&client, &inventory, &in_scope, &besides).await;
         let listening = match &named_ports {
             Ok(named) => listening.and(&named.tcp, &named.udp),
             Err(_) => listening,
@@ -156,7 +163,7 @@ impl Env {
             traffic: traffic.clone(),
         };
         Ok(Self {
-            sandbox: Arc::new(Sandbox::new(client.clone(), &user)),
+            sandbox: Arc::new(Sandbox::new(client.clone(), &user, settings)),
             probes: Arc::new(Probes::new(client, image, listening, traffic.pace().clone())),
             personas: Personas::new(operator, anonymous),
             discovery,
@@ -170,6 +177,8 @@ impl Env {
             memory: Memory::default(),
             measurements: Measurements::default(),
             quiet: Arc::default(),
+            node_settings,
+            most_pods: settings.most_pods.unwrap_or(MOST_PODS),
             idle_pools,
             facts,
             hosts,

@@ -136,10 +136,17 @@ impl Plan {
                 attempts,
             })
             .collect();
-        // One in each namespace in scope on each pool, as many in the run's own, and on the nodes' own network where that is allowed.
+        // In the run's own namespace, and on the nodes' own network where that is allowed.
         let hurts = |entry: &Entry| makes(entry) && entry.scenario.impact == Impact::Intrusive;
         let own = 1 + usize::from(entries.iter().any(hurts));
-        let probes = if entries.iter().any(makes) { (env.facts.namespaces.len() + own) * env.hosts.len() } else { 0 };
+        let each_node = |entry: &Entry| makes(entry) && entry.scenario.scope == Scope::EachNode;
+        let others = env.nodes().filter(|node| !env.hosts.iter().any(|host| host.name == node.name)).count();
+        let probes = probes(
+            env.facts.namespaces.len(),
+            own,
+            entries.iter().any(makes).then_some(env.hosts.len()),
+            entries.iter().any(each_node).then_some(others),
+        );
         let of_cells = entries
             .iter()
             .zip(&scenarios)
@@ -163,10 +170,26 @@ impl Plan {
         })
     }
 
+    /// Why the run must not begin, where it would make more pods than `most`.
+    pub fn too_many(&self, most: usize) -> Option<String> {
+        let pods = self.probes + self.pods;
+        (pods > most).then(|| {
+            format!(
+                "a run would make up to {pods} pods there, more than {most}: have its [scope] name fewer namespaces or pools, name the nodes' own label as `pool-label` in its entry of conformance.toml where a pool is taken for many, or allow them as `most-pods = {pods}` there"
+            )
+        })
+    }
+
     /// Whether the run would make objects.
     pub fn makes(&self) -> bool {
         self.scenarios.iter().any(|planned| planned.impact >= Impact::Probe)
     }
+}
+
+/// The probes of a run: one in each of `namespaces` on each of the hosts, `own` besides; and one of each of these on the other nodes, where
+/// something is tried on every node. `None` where nothing makes any.
+fn probes(namespaces: usize, own: usize, hosts: Option<usize>, others: Option<usize>) -> usize {
+    (namespaces + own) * hosts.unwrap_or_default() + own * others.unwrap_or_default()
 }
 
 fn foreseen(env: &Env, entry: &Entry, attempts: &[String], missing: &[Right]) -> Option<String> {
@@ -215,6 +238,34 @@ mod tests {
     fn a_scenario_says_what_it_needs(#[case] scenario: &'static Scenario, #[case] right: &str, #[case] expected: bool) {
         let rights = rights(&[Entry::new("a", "b", "", scenario)]);
         assert_eq!(rights.iter().any(|needed| needed.to_string() == right), expected);
+    }
+
+    #[rstest]
+    #[case::nothing_makes_any(3, 1, None, None, 0)]
+    #[case::one_a_namespace_and_pool(3, 1, Some(2), None, 8)]
+    #[case::and_on_the_nodes_network(3, 2, Some(2), None, 10)]
+    #[case::and_on_every_node(3, 1, Some(2), Some(98), 106)]
+    #[case::forty_namespaces_and_a_hundred_nodes_that_nobody_groups(40, 1, Some(100), Some(0), 4100)]
+    fn every_probe_is_counted(
+        #[case] namespaces: usize,
+        #[case] own: usize,
+        #[case] hosts: Option<usize>,
+        #[case] others: Option<usize>,
+        #[case] expected: usize,
+    ) {
+        assert_eq!(probes(namespaces, own, hosts, others), expected);
+    }
+
+    #[rstest]
+    #[case(300, 0, None)]
+    #[case(283, 18, Some("up to 301 pods there, more than 300"))]
+    fn more_pods_than_anybody_expects(#[case] probes: usize, #[case] pods: usize, #[case] expected: Option<&str>) {
+        let said = Plan { probes, pods, ..Plan::default() }.too_many(300);
+        assert_eq!(said.is_some(), expected.is_some());
+        assert!(
+            said.zip(expected)
+                .is_none_or(|(said, expected)| said.contains(expected) && said.contains("`most-pods = 301`"))
+        );
     }
 
     #[test]

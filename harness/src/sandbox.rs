@@ -23,6 +23,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 
+use crate::settings::{ClusterSettings, OfTheHouse, PodSettings};
 use crate::standard::ENFORCED;
 use crate::told::told;
 
@@ -41,6 +42,10 @@ const LIFETIME: SignedDuration = SignedDuration::from_mins(30);
 pub struct Sandbox {
     /// The run's id.
     pub run: String,
+    /// What the cluster demands of every pod.
+    pub(crate) pods: PodSettings,
+    /// What it demands of every namespace.
+    namespace_labels: OfTheHouse,
     client: Client,
     annotations: BTreeMap<String, String>,
     namespaces: Mutex<HashMap<String, Arc<OnceCell<String>>>>,
@@ -53,14 +58,16 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// A sandbox with nothing in it yet. `owner` tells a reader of the cluster whom to ask.
-    pub fn new(client: Client, owner: &str) -> Self {
+    /// A sandbox with nothing in it yet, on a cluster of which `settings` say what it demands. `owner` tells a reader of the cluster whom to ask.
+    pub fn new(client: Client, owner: &str, settings: &ClusterSettings) -> Self {
         let expires = Timestamp::now().saturating_add(LIFETIME).unwrap_or(Timestamp::MAX);
         let expires = expires.round(k8s_openapi::jiff::Unit::Second).unwrap_or(expires);
         // A hasher's random keys are this program's only need for randomness.
         let run = format!("{:010x}", RandomState::new().hash_one(std::process::id()) >> 24);
         Self {
             run,
+            pods: settings.pods.clone(),
+            namespace_labels: settings.namespace_labels.clone(),
             client,
             annotations: [(EXPIRES.to_owned(), expires.to_string()), (OWNER.to_owned(), owner.to_owned())].into(),
             namespaces: Mutex::default(),
@@ -112,12 +119,15 @@ impl Sandbox {
         once.get_or_try_init(|| self.make_namespace(suffix, labels)).await.cloned()
     }
 
-    /// The run's own priority, below everybody's: a probe gives way to any pod that finds no room, and itself takes nobody's; nor does a
+    /// The priority class of probes: the one that the cluster's settings name, or the run's own, below everybody's: a probe gives way to any pod that finds no room, and itself takes nobody's; nor does a
     /// cluster grow for its sake (the cluster autoscaler does not count what is below -10).
     ///
     /// # Errors
     /// A sentence where it cannot be made.
     pub async fn priority(&self) -> Result<&str, String> {
+        if let Some(class) = &self.pods.priority_class {
+            return Ok(class);
+        }
         let made = self.priority.get_or_try_init(|| async {
             let name = format!("oke-conformance-{}", self.run);
             let class = json!({
@@ -136,6 +146,7 @@ impl Sandbox {
     async fn make_namespace(&self, suffix: &str, more: &[(&str, &str)]) -> Result<String, String> {
         let name = format!("oke-conformance-{}{suffix}", self.run);
         let mut labels = self.labels();
+        labels.extend(self.namespace_labels.pairs().map(|(key, value)| (key.to_owned(), value.to_owned())));
         labels.extend(more.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())));
         let namespace = json!({ "metadata": { "name": name, "labels": labels, "annotations": self.annotations } });
         let namespace: Namespace = serde_json::from_value(namespace).map_err(|error| error.to_string())?;

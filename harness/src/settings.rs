@@ -7,7 +7,12 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 
 use crate::cluster::deployers::Deployers;
+use crate::cluster::named_ports::Port;
 use crate::toml_file;
+
+mod pods;
+
+pub use pods::{OfTheHouse, PodSettings};
 
 /// The file's name, looked for in the working directory and its parents.
 pub const FILE: &str = "conformance.toml";
@@ -32,9 +37,64 @@ pub struct ClusterSettings {
     /// Endpoints outside the cluster that pods must not reach unless they are granted to, as `ADDRESS:PORT`; something must listen there.
     #[serde(default)]
     pub outside: Vec<SocketAddr>,
+    /// The label or annotation of nodes that says of which pool they are, where it is none of those that are known.
+    pub pool_label: Option<String>,
+    /// Globs over the nodes that nothing is placed on.
+    #[serde(default)]
+    pub except_nodes: Vec<String>,
+    /// Ports that are tried besides those that pods, Services and policies in scope name: `5432`, `udp 53`.
+    #[serde(default)]
+    pub ports: Vec<PortSetting>,
+    /// Pods that a run may make at the most, in place of [`MOST_PODS`].
+    pub most_pods: Option<usize>,
+    /// Labels of the namespaces that a run makes for itself: what cluster-wide policies go by.
+    #[serde(default)]
+    pub namespace_labels: OfTheHouse,
+    /// What probes and plain pods carry besides.
+    #[serde(default)]
+    pub pods: PodSettings,
     /// By scenario, what may be found all the same on this cluster, beside what the suite allows.
     #[serde(default)]
     pub allow: BTreeMap<String, Vec<String>>,
+}
+
+/// A run that would make more pods than this asks first.
+pub const MOST_PODS: usize = 300;
+
+/// A port: TCP by its number, or `PROTOCOL NUMBER`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged, expecting = "expected a port: its number, which means TCP, or \"udp NUMBER\" or \"tcp NUMBER\"")]
+pub enum PortSetting {
+    /// TCP.
+    Number(u16),
+    /// As it says.
+    Words(PortWords),
+}
+
+/// `PROTOCOL NUMBER`, or a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
+pub struct PortWords(Port);
+
+impl TryFrom<String> for PortWords {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let (protocol, number) = text.split_once([' ', ':', '/']).unwrap_or(("tcp", &text));
+        let protocol = ["tcp", "udp"].into_iter().find(|known| known.eq_ignore_ascii_case(protocol));
+        let port = protocol.zip(number.trim().parse().ok());
+        port.map(Self).ok_or_else(|| format!("{text:?} is no port"))
+    }
+}
+
+impl PortSetting {
+    /// The port.
+    pub fn port(self) -> Port {
+        match self {
+            Self::Number(number) => ("tcp", number),
+            Self::Words(PortWords(port)) => port,
+        }
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -81,16 +141,35 @@ mod tests {
     #[rstest]
     #[case::typo(
         "[cluster.prod]\n\nnamespace = []\n",
-        "line 3: unknown field `namespace`, expected one of `context`, `kubeconfig`, `suite`, `namespaces`, `deployer`, `agent-image`, `outside`, `allow`"
+        "line 3: unknown field `namespace`, expected one of `context`, `kubeconfig`, `suite`, `namespaces`, `deployer`, `agent-image`, `outside`, `pool-label`, `except-nodes`, `ports`, `most-pods`, `namespace-labels`, `pods`, `allow`"
     )]
     #[case::wrong_table("[clusters.prod]\n", "line 1: unknown field `clusters`, expected `cluster`")]
     #[case::wrong_type(
         "[cluster.prod]\nnamespaces = \"a\"\n",
         "line 2: invalid type: string \"a\", expected a sequence"
     )]
+    #[case::no_port(
+        "[cluster.prod]\nports = [5432, \"sctp 80\"]\n",
+        "line 2: expected a port: its number, which means TCP, or \"udp NUMBER\" or \"tcp NUMBER\""
+    )]
+    #[case::no_port_number(
+        "[cluster.prod]\nports = [70000]\n",
+        "line 2: expected a port: its number, which means TCP, or \"udp NUMBER\" or \"tcp NUMBER\""
+    )]
+    #[case::pods(
+        "[cluster.prod.pods]\nlabel = {}\n",
+        "line 2: unknown field `label`, expected one of `labels`, `annotations`, `tolerations`, `resources`, `pull-secrets`, `priority-class`, `runtime-class`"
+    )]
     #[case::no_toml("[cluster", "line 1: unclosed table, expected `]`")]
     fn mistakes_are_named_with_their_line(#[case] text: &str, #[case] expected: &str) {
         assert_eq!(parse::<File>(text).unwrap_err().to_string(), expected);
+    }
+
+    #[test]
+    fn ports_are_numbers_or_words() {
+        let file: File = parse("[cluster.x]\nports = [5432, \"udp 53\", \"TCP 80\", \"8080\"]\n").unwrap();
+        let ports: Vec<Port> = file.cluster["x"].ports.iter().map(|port| port.port()).collect();
+        assert_eq!(ports, [("tcp", 5432), ("udp", 53), ("tcp", 80), ("tcp", 8080)]);
     }
 
     #[test]

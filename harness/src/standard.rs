@@ -271,10 +271,11 @@ pub(crate) fn with_company(mut pod: Value, minor: u32) -> Value {
 mod tests {
     use super::*;
     use crate::probe::pod::plain;
+    use crate::settings::PodSettings;
     use std::collections::BTreeMap;
 
     fn pod() -> Pod {
-        plain("p", "n", "r.example/pause@sha256:00", &BTreeMap::new()).unwrap()
+        plain("p", "n", "r.example/pause@sha256:00", &BTreeMap::new(), &PodSettings::default()).unwrap()
     }
 
     /// Paths of the leaves in which two documents differ.

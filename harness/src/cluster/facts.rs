@@ -8,104 +8,12 @@ use kube::{Client, Error, ResourceExt};
 use crate::cluster::inventory::Inventory;
 use crate::glob;
 use crate::probe::start::AgentImage;
-use crate::record::facts::{IdlePool, NodeFacts, Taint};
+use crate::record::facts::NodeFacts;
 use crate::sandbox::standing::run_of;
 use crate::standard::{ENFORCED, ENFORCED_VERSION};
 
 /// A kubelet's port (kubernetes, pkg/cluster/ports: `KubeletPort`).
 pub const KUBELET_PORT: u16 = 10250;
-
-/// Where each provider says which pool a node belongs to.
-const POOLS: [&str; 3] =
-    ["oci.oraclecloud.com/node-pool-id", "cloud.google.com/gke-nodepool", "eks.amazonaws.com/nodegroup"];
-/// OKE's virtual nodes run no DaemonSets and know no ConfigMap modes; probes do not belong there.
-const VIRTUAL: &str = "oci.oraclecloud.com/virtual-node-pool-id";
-
-/// The nodes, by name.
-///
-/// # Errors
-/// The API server's own words.
-pub async fn nodes(client: &Client) -> Result<(Vec<NodeFacts>, Vec<Node>), Error> {
-    let nodes = Api::<Node>::all(client.clone()).list(&ListParams::default()).await?.items;
-    let mut facts: Vec<NodeFacts> = nodes.iter().map(node_facts).collect();
-    facts.sort_by(|a, b| a.name.cmp(&b.name));
-    Ok((facts, nodes))
-}
-
-fn node_facts(node: &Node) -> NodeFacts {
-    let name = node.name_any();
-    let pool = POOLS.iter().find_map(|key| node.annotations().get(*key).or_else(|| node.labels().get(*key)));
-    let info = node.status.as_ref().and_then(|status| status.node_info.as_ref());
-    let ready = node
-        .status
-        .iter()
-        .flat_map(|status| status.conditions.iter().flatten())
-        .any(|condition| condition.type_ == "Ready" && condition.status == "True");
-    let spec = node.spec.clone().unwrap_or_default();
-    let without_probe = if is_virtual(node) {
-        Some("virtual")
-    } else if !ready {
-        Some("not ready")
-    } else if spec.unschedulable.unwrap_or(false) {
-        Some("cordoned")
-    } else {
-        CONTROL_PLANE.iter().any(|label| node.labels().contains_key(*label)).then_some(A_CONTROL_PLANE)
-    };
-    let taints = spec.taints.iter().flatten().filter(|taint| taint.effect != "PreferNoSchedule");
-    let taints =
-        taints.map(|taint| Taint { key: taint.key.clone(), value: taint.value.clone(), effect: taint.effect.clone() });
-    let taints = taints.collect();
-    NodeFacts {
-        pool: pool.unwrap_or(&name).clone(),
-        name,
-        architecture: info.map(|info| info.architecture.clone()).unwrap_or_default(),
-        runtime: info.map(|info| info.container_runtime_version.clone()).unwrap_or_default(),
-        addresses: addresses(node, "InternalIP"),
-        outside: addresses(node, "ExternalIP"),
-        without_probe: without_probe.map(str::to_owned),
-        taints,
-    }
-}
-
-fn addresses(node: &Node, kind: &str) -> Vec<String> {
-    let all = node.status.iter().flat_map(|status| status.addresses.iter().flatten());
-    all.filter(|address| address.type_ == kind).map(|address| address.address.clone()).collect()
-}
-
-/// What says that a node is a control plane's (kubeadm's, and its name before 1.20): nobody's pool.
-const CONTROL_PLANE: [&str; 2] = ["node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master"];
-const A_CONTROL_PLANE: &str = "a control plane";
-
-/// The pools among `nodes` that no probe can be placed in, control planes apart.
-pub fn idle_pools(nodes: &[NodeFacts]) -> Vec<IdlePool> {
-    let mut pools: BTreeMap<&str, Vec<&NodeFacts>> = BTreeMap::new();
-    for node in nodes.iter().filter(|node| node.without_probe.as_deref() != Some(A_CONTROL_PLANE)) {
-        pools.entry(&node.pool).or_default().push(node);
-    }
-    let idle = pools.into_iter().filter(|(_, nodes)| nodes.iter().all(|node| !node.hosts_probes()));
-    let told = |node: &&NodeFacts| format!("{} ({})", node.name, node.without_probe.as_deref().unwrap_or_default());
-    idle.map(|(pool, nodes)| IdlePool {
-        pool: pool.to_owned(),
-        why: nodes.iter().map(told).collect::<Vec<_>>().join(", "),
-        for_good: nodes.iter().all(|node| node.without_probe.as_deref() == Some("virtual")),
-    })
-    .collect()
-}
-
-fn is_virtual(node: &Node) -> bool {
-    node.annotations().contains_key(VIRTUAL) || node.labels().contains_key(VIRTUAL)
-}
-
-/// The first nodes of each pool that can host a probe, `sample` of them at the most.
-pub fn some_of_each_pool(nodes: &[NodeFacts], sample: usize) -> Vec<NodeFacts> {
-    let mut chosen: Vec<NodeFacts> = Vec::new();
-    for node in nodes.iter().filter(|node| node.hosts_probes()) {
-        if chosen.iter().filter(|other| other.pool == node.pool).count() < sample.max(1) {
-            chosen.push(node.clone());
-        }
-    }
-    chosen
-}
 
 /// The namespaces of a cluster.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -224,7 +132,6 @@ fn everywhere(pods: &[Pod], hosts: &[NodeFacts]) -> Option<String> {
 mod tests {
     use super::*;
     use rstest::rstest;
-    use serde_json::json;
 
     #[rstest]
     #[case::nothing(&[], None)]
@@ -257,58 +164,6 @@ mod tests {
     #[case("example.com/pause/app@sha256:ab", false)]
     fn which_image_is_pause(#[case] name: &str, #[case] expected: bool) {
         assert_eq!(is_pause(name), expected);
-    }
-
-    #[test]
-    fn so_many_probe_hosts_a_pool() {
-        let node = |name: &str, pool: &str, hosts_probes: bool| NodeFacts {
-            name: name.into(),
-            pool: pool.into(),
-            without_probe: (!hosts_probes).then(|| "cordoned".into()),
-            ..NodeFacts::default()
-        };
-        let nodes = [node("c", "c", false), node("w1", "p", true), node("w2", "p", true), node("w3", "q", true)];
-        let names = |sample| some_of_each_pool(&nodes, sample).into_iter().map(|node| node.name).collect::<Vec<_>>();
-        assert_eq!(names(1), ["w1", "w3"]);
-        assert_eq!(names(2), ["w1", "w2", "w3"]);
-    }
-
-    #[rstest]
-    #[case::tainted(json!({ "taints": [{ "key": "gpu", "effect": "NoSchedule" }] }), json!({}), None, 1)]
-    #[case::a_mere_preference(json!({ "taints": [{ "key": "spot", "effect": "PreferNoSchedule" }] }), json!({}), None, 0)]
-    #[case::cordoned(json!({ "unschedulable": true }), json!({}), Some("cordoned"), 0)]
-    #[case::control_plane(json!({}), json!({ "node-role.kubernetes.io/control-plane": "" }), Some("a control plane"), 0)]
-    fn who_hosts_a_probe(
-        #[case] spec: serde_json::Value,
-        #[case] labels: serde_json::Value,
-        #[case] without_probe: Option<&str>,
-        #[case] taints: usize,
-    ) {
-        let node = json!({
-            "metadata": { "name": "n", "labels": labels }, "spec": spec,
-            "status": { "conditions": [{ "type": "Ready", "status": "True" }] },
-        });
-        let facts = node_facts(&serde_json::from_value(node).unwrap());
-        assert_eq!((facts.without_probe.as_deref(), facts.taints.len()), (without_probe, taints));
-    }
-
-    #[test]
-    fn pools_without_a_host_are_told() {
-        let node = |name: &str, pool: &str, why: Option<&str>| NodeFacts {
-            name: name.into(),
-            pool: pool.into(),
-            without_probe: why.map(str::to_owned),
-            ..NodeFacts::default()
-        };
-        let nodes = [
-            node("cp", "cp", Some(A_CONTROL_PLANE)),
-            node("a", "p", Some("cordoned")),
-            node("b", "p", None),
-            node("c", "q", Some("not ready")),
-            node("v", "v", Some("virtual")),
-        ];
-        let told: Vec<_> = idle_pools(&nodes).into_iter().map(|idle| (idle.pool, idle.why, idle.for_good)).collect();
-        assert_eq!(told, [("q".into(), "c (not ready)".into(), false), ("v".into(), "v (virtual)".into(), true)]);
     }
 
     #[test]

@@ -35,7 +35,7 @@ impl NamedPorts {
     }
 }
 
-/// Looks through what is in `namespaces`.
+/// Looks through what is in `namespaces`; those of `besides` come first, for somebody has asked for them.
 ///
 /// # Errors
 /// A sentence where something cannot be listed.
@@ -43,6 +43,7 @@ pub async fn named_ports(
     client: &Client,
     inventory: &Inventory,
     namespaces: &BTreeSet<String>,
+    besides: &[Port],
 ) -> Result<NamedPorts, String> {
     let cannot = |plural: &str, error: &kube::Error| format!("cannot list {plural} in all namespaces: {}", told(error));
     let pods = inventory.pods().await.map_err(|error| cannot("pods", &error))?;
@@ -53,7 +54,7 @@ pub async fn named_ports(
     let pods = pods.iter().filter(|pod| here(pod.namespace())).flat_map(of_pod);
     let services = services.iter().filter(|service| here(service.namespace())).flat_map(of_service);
     let policies = policies.iter().filter(|policy| here(policy.namespace())).flat_map(of_policy);
-    Ok(most_often(pods.chain(services).chain(policies)))
+    Ok(most_often(besides, pods.chain(services).chain(policies)))
 }
 
 /// As objects spell a protocol; what is neither is nobody's to try.
@@ -106,9 +107,12 @@ fn of_policy(policy: &NetworkPolicy) -> Vec<Port> {
     into.chain(out).flat_map(ends).collect()
 }
 
-fn most_often(named: impl Iterator<Item = Port>) -> NamedPorts {
-    let mut counts: BTreeMap<Port, usize> = BTreeMap::new();
-    named.for_each(|named| *counts.entry(named).or_default() += 1);
+fn most_often(besides: &[Port], named: impl Iterator<Item = Port>) -> NamedPorts {
+    let mut counts: BTreeMap<Port, usize> = besides.iter().map(|port| (*port, usize::MAX)).collect();
+    named.for_each(|named| {
+        let count = counts.entry(named).or_default();
+        *count = count.saturating_add(1);
+    });
     let mut counts: Vec<(Port, usize)> = counts.into_iter().collect();
     counts.sort_by_key(|(named, count)| (std::cmp::Reverse(*count), *named));
     let mut ports = NamedPorts::default();
@@ -153,8 +157,9 @@ mod tests {
     #[test]
     fn the_most_named_first_and_what_is_left_out_is_told() {
         let named = (2000..2020).map(|number| ("tcp", number)).chain([("tcp", 5432), ("tcp", 5432), ("udp", 53)]);
-        let ports = most_often(named);
-        assert_eq!((ports.tcp[0], ports.tcp.len(), ports.udp), (5432, AT_MOST, vec![53]));
-        assert_eq!(ports.left_out, ["tcp 2015", "tcp 2016", "tcp 2017", "tcp 2018", "tcp 2019"]);
+        let ports = most_often(&[("tcp", 65001)], named);
+        // What somebody asks for comes before.
+        assert_eq!((&ports.tcp[..2], ports.tcp.len(), ports.udp), ([65001, 5432].as_slice(), AT_MOST, vec![53]));
+        assert_eq!(ports.left_out, ["tcp 2014", "tcp 2015", "tcp 2016", "tcp 2017", "tcp 2018", "tcp 2019"]);
     }
 }

@@ -251,7 +251,7 @@ impl Fixture {
             let door = |name: String, address, number| Door { name, behind, port: *inner, address, number };
             self.doors.push(door("its Service".into(), own, inner.number));
             let Some(number) = port.node_port.and_then(|number| u16::try_from(number).ok()) else { continue };
-            for node in &env.facts.nodes {
+            for node in env.facts.nodes.iter().filter(|node| node.out_of_reach().is_none()) {
                 let address = node.addresses.iter().find_map(|address| address.parse().ok());
                 self.doors
                     .extend(address.map(|address| door(format!("a port of node {}", node.name), address, number)));

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use crate::network_policy::model::Port;
 use crate::record::facts::Taint;
+use crate::settings::PodSettings;
 
 /// Seconds after which the kubelet ends an agent that nobody has taken away.
 pub const DEADLINE_S: u32 = 1800;
@@ -54,7 +55,8 @@ pub struct AgentPod<'a> {
     pub pull: bool,
     /// A priority class below everybody's, that never preempts.
     pub priority: &'a str,
-    /// The ConfigMap that carries the agent, name and uid: the pod's controller, so that no other adopts the pod.
+    /// The ConfigMap that carries the agent, name and uid: the pod goes when that goes. It is no controller: the disruption controller asks
+    /// the kind of a controller for its scale, a ConfigMap has none, and every PodDisruptionBudget that selects the pod would stand at nought.
     pub carrier: (&'a str, &'a str),
     /// What every object of the run carries.
     pub labels: &'a BTreeMap<String, String>,
@@ -70,6 +72,8 @@ pub struct AgentPod<'a> {
     pub host_network: bool,
     /// What its node keeps others away with.
     pub taints: &'a [Taint],
+    /// What the cluster demands of every pod.
+    pub demanded: &'a PodSettings,
 }
 
 impl Listening {
@@ -111,7 +115,7 @@ impl AgentPod<'_> {
                 "labels": self.labels,
                 "annotations": self.annotations,
                 "ownerReferences": [{
-                    "apiVersion": "v1", "kind": "ConfigMap", "name": self.carrier.0, "uid": self.carrier.1, "controller": true,
+                    "apiVersion": "v1", "kind": "ConfigMap", "name": self.carrier.0, "uid": self.carrier.1,
                 }],
             },
             "spec": {
@@ -169,6 +173,7 @@ impl AgentPod<'_> {
             sidecar["restartPolicy"] = "Always".into();
             manifest["spec"]["initContainers"] = json!([sidecar]);
         }
+        self.demanded.put_on(&mut manifest);
         serde_json::from_value(manifest)
     }
 }
@@ -187,6 +192,7 @@ pub fn plain(
     namespace: &str,
     image: &str,
     labels: &BTreeMap<String, String>,
+    demanded: &PodSettings,
 ) -> Result<Pod, serde_json::Error> {
     let mut manifest = json!({
         "apiVersion": "v1",
@@ -195,6 +201,7 @@ pub fn plain(
         "spec": { "containers": [{}] },
     });
     harmless(&mut manifest, image);
+    demanded.put_on(&mut manifest);
     serde_json::from_value(manifest)
 }
 
@@ -266,6 +273,7 @@ mod tests {
             args: &Listening::on(&[8080, 44134], &[8080]).serve(),
             host_network: false,
             taints: &[],
+            demanded: &PodSettings::default(),
         };
         insta::assert_snapshot!(serde_json::to_string_pretty(&pod.manifest().unwrap()).unwrap());
         let taint = |value: Option<&str>| Taint {
@@ -287,7 +295,8 @@ mod tests {
 
     #[test]
     fn a_plain_pod_has_nothing_to_object_to() {
-        let pod = plain("p", "tenant-a", "registry.k8s.io/pause@sha256:0000", &labels()).unwrap();
+        let pod =
+            plain("p", "tenant-a", "registry.k8s.io/pause@sha256:0000", &labels(), &PodSettings::default()).unwrap();
         insta::assert_snapshot!(serde_json::to_string_pretty(&pod).unwrap());
     }
 }

@@ -315,6 +315,7 @@ impl Probes {
             args: &outfit.args,
             host_network: outfit.host_network,
             taints: &node.taints,
+            demanded: &sandbox.pods,
         };
         let what = format!("the probe in {namespace} on {}", node.name);
         let manifest = pod.manifest().map_err(|error| format!("{what} cannot be written down: {error}"))?;

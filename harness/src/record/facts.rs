@@ -74,6 +74,13 @@ pub struct NodeFacts {
     pub taints: Vec<Taint>,
 }
 
+/// Why no probe is placed on a node that nothing can be aimed at either: it has no network of its own, ...
+pub const IS_VIRTUAL: &str = "virtual";
+/// ... nobody answers there, ...
+pub const NOT_READY: &str = "not ready";
+/// ... its owner has said so.
+pub const LEFT_OUT: &str = "left out by conformance.toml";
+
 /// A node's taint.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Taint {
@@ -87,6 +94,11 @@ pub struct Taint {
 }
 
 impl NodeFacts {
+    /// Why nothing can be aimed at its ports; none where something can.
+    pub fn out_of_reach(&self) -> Option<&str> {
+        self.without_probe.as_deref().filter(|why| [IS_VIRTUAL, NOT_READY, LEFT_OUT].contains(why))
+    }
+
     /// Whether probes may be placed there.
     pub fn hosts_probes(&self) -> bool {
         self.without_probe.is_none()

@@ -24,7 +24,7 @@ use harness::scenario::{G, Guard, Impact, Scenario, Scope, Severity};
 use harness::verdict::Attempted;
 
 use super::PORT;
-use super::nodes::{addresses, one_of_each_pool};
+use super::nodes::{addresses, one_of_each_pool, out_of_reach};
 
 /// Node ports are closed to tenants and to the outside.
 pub const SCENARIO: Scenario = Scenario {
@@ -54,7 +54,7 @@ async fn attempt(cx: &Cx) -> Attempted {
     };
     let all = |from: &[Arc<Probe>]| from.iter().flat_map(to).collect::<Vec<_>>();
     let mut attempts = all(&inside);
-    let mut not_tried = Vec::new();
+    let mut not_tried = out_of_reach(&cx.facts().nodes);
     if let Some(here) = cx.here() {
         let outer = nodes.iter().flat_map(|(node, _)| node.outside.iter().filter_map(move |to| Some((*node, to.parse().ok()?))));
         let all: BTreeSet<(&str, IpAddr)> = nodes.iter().copied().chain(outer).map(|(node, to)| (node.name.as_str(), to)).collect();

@@ -23,7 +23,11 @@ pub async fn closed_to_every_pod(cx: &Cx, port: u16, what: &str) -> Attempted {
             format!("the kubelet of {}", node.name),
         ));
     }
-    cx.reach(attempts).stopped_by(Guard::Absent).while_open(controls).await
+    cx.reach(attempts)
+        .leaving_out(&out_of_reach(&cx.facts().nodes))
+        .stopped_by(Guard::Absent)
+        .while_open(controls)
+        .await
 }
 
 /// Attempts to connect to `ports` of a node of each pool, from the probe of the cell's namespace on its node: what must be closed to
@@ -36,7 +40,8 @@ pub async fn closed_to_tenants(cx: &Cx, ports: &[u16], what: &str) -> Attempted 
     let node = cx.node()?;
     let (inside, outside) = try_join!(cx.probe(cx.namespace()?, node), cx.outside_probe(node))?;
     let (mut attempts, mut controls) = (Vec::new(), Vec::new());
-    for (node, to) in addresses(one_of_each_pool(&cx.facts().nodes)) {
+    let nodes = &cx.facts().nodes;
+    for (node, to) in addresses(one_of_each_pool(nodes)) {
         for port in ports.iter().copied() {
             let what = format!("{what} of {}", node.name);
             attempts.push(Path::new(&inside, Verb::Tcp { to, port }, &what));
@@ -44,19 +49,25 @@ pub async fn closed_to_tenants(cx: &Cx, ports: &[u16], what: &str) -> Attempted 
             controls.push(control.or_at_least(Verb::Tcp { to, port: kubelet::PORT }));
         }
     }
-    cx.reach(attempts).stopped_by(Guard::Network).while_open(controls).await
+    cx.reach(attempts).leaving_out(&out_of_reach(nodes)).stopped_by(Guard::Network).while_open(controls).await
 }
 
-/// The nodes that have ports, with each of their addresses: a virtual node is none of the network's.
+/// The nodes that nothing can be aimed at, for the reader.
+pub fn out_of_reach(nodes: &[NodeFacts]) -> Vec<String> {
+    nodes.iter().filter_map(|node| Some(format!("node {} ({})", node.name, node.out_of_reach()?))).collect()
+}
+
+/// The nodes that have ports and may answer, with each of their addresses.
 pub fn addresses<'a>(nodes: impl IntoIterator<Item = &'a NodeFacts>) -> impl Iterator<Item = (&'a NodeFacts, IpAddr)> {
-    let real = nodes.into_iter().filter(|node| node.without_probe.as_deref() != Some("virtual"));
-    real.flat_map(|node| node.addresses.iter().filter_map(move |address| Some((node, address.parse().ok()?))))
+    let there = nodes.into_iter().filter(|node| node.out_of_reach().is_none());
+    there.flat_map(|node| node.addresses.iter().filter_map(move |address| Some((node, address.parse().ok()?))))
 }
 
-/// The first node of each pool, also of those that no probe can be placed on: a control plane that is part of the cluster is one.
+/// The first node of each pool that may answer, also of those that no probe can be placed on: a control plane that is part of the cluster is
+/// one.
 pub fn one_of_each_pool(nodes: &[NodeFacts]) -> Vec<&NodeFacts> {
     let mut chosen: Vec<&NodeFacts> = Vec::new();
-    for node in nodes {
+    for node in nodes.iter().filter(|node| node.out_of_reach().is_none()) {
         if !chosen.iter().any(|other| other.pool == node.pool) {
             chosen.push(node);
         }
@@ -86,10 +97,15 @@ mod tests {
             node("a", "p", None),
             node("b", "p", None),
             node("c", "c", Some("cordoned")),
+            node("d", "d", Some("not ready")),
+            node("e", "d", Some("not Linux")),
             node("v", "v", Some("virtual")),
+            node("x", "x", Some("left out by conformance.toml")),
         ];
         let found: Vec<_> =
             addresses(one_of_each_pool(&nodes)).map(|(node, to)| format!("{} {to}", node.name)).collect();
-        assert_eq!(found, ["a 10.0.0.1", "a fd00::1", "c 10.0.0.1", "c fd00::1"]);
+        assert_eq!(found, ["a 10.0.0.1", "a fd00::1", "c 10.0.0.1", "c fd00::1", "e 10.0.0.1", "e fd00::1"]);
+        let told = ["node d (not ready)", "node v (virtual)", "node x (left out by conformance.toml)"];
+        assert_eq!(out_of_reach(&nodes), told);
     }
 }

@@ -294,6 +294,7 @@ fn controller(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::PodSettings;
     use rstest::rstest;
 
     fn seen(child: bool, refusal: Option<(Option<Guard>, &str)>) -> Seen {
@@ -328,7 +329,7 @@ mod tests {
 
     #[test]
     fn every_kind_templates_the_pod() {
-        let pod = crate::probe::pod::plain("p", "n", "i@sha256:0", &BTreeMap::new()).unwrap();
+        let pod = crate::probe::pod::plain("p", "n", "i@sha256:0", &BTreeMap::new(), &PodSettings::default()).unwrap();
         let owner = ("carrier".to_owned(), "uid".to_owned());
         let made = |(group_version, _, kind): &(&str, &str, &str)| {
             controller(group_version, kind, "name", "key", &pod, "worker", &owner).unwrap()

@@ -22,7 +22,7 @@ impl Cx {
     pub fn plain_pod_in(&self, namespace: &str) -> Result<Pod, NoVerdict> {
         let image = self.env.probes.image().map_err(NoVerdict::Inconclusive)?;
         let name = format!("oke-conformance-{}", self.env.sandbox.run);
-        pod::plain(&name, namespace, &image.reference, &self.env.sandbox.labels())
+        pod::plain(&name, namespace, &image.reference, &self.env.sandbox.labels(), &self.env.sandbox.pods)
             .map_err(|error| NoVerdict::inconclusive(error.to_string()))
     }
 

@@ -114,9 +114,9 @@ impl Cx {
     /// A pod that counts but is never scheduled: it costs the cluster nothing.
     fn gated_pod(&self, namespace: &str, name: &str) -> Result<Pod, NoVerdict> {
         let image = self.env.probes.image().map_err(NoVerdict::Inconclusive)?;
-        let mut pod = pod::plain(name, namespace, &image.reference, &self.env.sandbox.labels())
+        let mut pod = pod::plain(name, namespace, &image.reference, &self.env.sandbox.labels(), &self.env.sandbox.pods)
             .map_err(|error| NoVerdict::inconclusive(error.to_string()))?;
-        pod.metadata.annotations = Some(self.env.sandbox.annotations().clone());
+        pod.metadata.annotations.get_or_insert_default().extend(self.env.sandbox.annotations().clone());
         if let Some(spec) = &mut pod.spec {
             let gate = k8s_openapi::api::core::v1::PodSchedulingGate { name: "oke-conformance/never-scheduled".into() };
             spec.scheduling_gates = Some(vec![gate]);

@@ -8,7 +8,6 @@ use kube::Client;
 use tokio::time::{Duration, Instant, sleep};
 
 use crate::attempt::packets::reach::{Answers, Path, walk};
-use crate::cluster::facts;
 use crate::cx::Cx;
 use crate::probe::Probe;
 use crate::probe::batch::{Touch, Verb};
@@ -71,7 +70,8 @@ impl Cx {
     async fn stays_ready(&self, client: &Client, node: &str) -> Result<(), NoVerdict> {
         let start = Instant::now();
         while start.elapsed() < GIVEN_UP_WITHIN {
-            let (nodes, _) = facts::nodes(client).await.map_err(|error| NoVerdict::inconclusive(told(&error)))?;
+            let (nodes, _) =
+                self.env.node_settings.nodes(client).await.map_err(|error| NoVerdict::inconclusive(told(&error)))?;
             if nodes.iter().find(|found| found.name == node).is_none_or(|node| !node.hosts_probes()) {
                 return Err(NoVerdict::inconclusive(format!(
                     "{node} is no longer ready: nothing is known of its ways"
