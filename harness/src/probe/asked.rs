@@ -1,7 +1,9 @@
 //! What a pod asks of the runtime. Of the pod as it was admitted: mutation may have changed what was sent.
-use k8s_openapi::api::core::v1::{Pod, SecurityContext};
+use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, SecurityContext};
 
-/// What the first container of an admitted pod asks for. Where it asks for nothing, the runtime owes nothing.
+use crate::probe::pod::CONTAINER;
+
+/// What the agent's container of an admitted pod asks for: somebody may have put one of his own before it. Where it asks for nothing, the runtime owes nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Asked {
     /// The pod's host name.
@@ -30,7 +32,7 @@ impl Asked {
         let Some(spec) = &pod.spec else { return Self::default() };
         let outer = spec.security_context.clone().unwrap_or_default();
         let inner: SecurityContext =
-            spec.containers.first().and_then(|container| container.security_context.clone()).unwrap_or_default();
+            agents(spec).and_then(|container| container.security_context.clone()).unwrap_or_default();
         let capabilities = inner.capabilities.unwrap_or_default();
         let drops_all = capabilities.drop.iter().flatten().any(|name| name.eq_ignore_ascii_case("ALL"));
         let profile = inner.seccomp_profile.or(outer.seccomp_profile).map(|profile| profile.type_);
@@ -54,6 +56,11 @@ impl Asked {
             namespaces: shared.into_iter().filter(|(_, shared)| !shared).map(|(kind, _)| kind).collect(),
         }
     }
+}
+
+fn agents(spec: &PodSpec) -> Option<&Container> {
+    let named = spec.containers.iter().find(|container| container.name == CONTAINER);
+    named.or_else(|| spec.containers.first())
 }
 
 #[cfg(test)]

@@ -252,6 +252,23 @@ impl Answer {
     }
 }
 
+/// What a probe greets with (harness/agent, serve).
+pub(crate) const GREETING: &str = "oke-conformance agent";
+
+impl Answer {
+    /// As [`Answer::touch`] for a connection to a probe. Whoever takes the connection and does not greet as probes do stands in between, as a
+    /// mesh's proxy does: if it hangs up, it has not got through to the probe either; if it stays silent, it may yet.
+    pub(crate) fn touch_of_probe(&self) -> Touch {
+        let text = |key: &str| self.more.get(key).and_then(serde_json::Value::as_str);
+        match (self.result.as_str(), text("banner"), text("then")) {
+            ("open", Some(banner), _) if banner.contains(GREETING) => Touch::Reached,
+            ("open", None, Some("closed" | "reset")) => Touch::Stopped,
+            ("open", ..) => Touch::Unclear,
+            _ => self.touch(),
+        }
+    }
+}
+
 impl fmt::Display for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.result)?;
@@ -301,6 +318,20 @@ mod tests {
     fn only_packets_that_did_not_get_through_are_stopped(#[case] result: &str, #[case] expected: Touch) {
         let output = format!("{{\"id\":0,\"result\":\"{result}\"}}\n{{\"done\":1}}\n");
         assert_eq!(answers(&output, 1).unwrap()[0].touch(), expected);
+    }
+
+    #[rstest]
+    #[case::a_probe(
+        r#"{"id":0,"result":"open","banner":"HTTP/1.1 200 OK\r\n\r\noke-conformance agent p\n"}"#,
+        Touch::Reached
+    )]
+    #[case::a_proxy_that_hangs_up(r#"{"id":0,"result":"open","then":"closed"}"#, Touch::Stopped)]
+    #[case::a_proxy_that_breaks_off(r#"{"id":0,"result":"open","then":"reset"}"#, Touch::Stopped)]
+    #[case::somebody_silent(r#"{"id":0,"result":"open"}"#, Touch::Unclear)]
+    #[case::somebody_else(r#"{"id":0,"result":"open","banner":"SSH-2.0-OpenSSH"}"#, Touch::Unclear)]
+    #[case::nobody(r#"{"id":0,"result":"timeout"}"#, Touch::Stopped)]
+    fn a_probe_is_reached_where_it_greets(#[case] output: &str, #[case] expected: Touch) {
+        assert_eq!(answers(output, 1).unwrap()[0].touch_of_probe(), expected);
     }
 
     #[test]

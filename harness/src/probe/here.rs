@@ -12,11 +12,8 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::probe::Probe;
-use crate::probe::batch::{Answer, TIMEOUT_MS, Verb};
+use crate::probe::batch::{Answer, GREETING, TIMEOUT_MS, Verb};
 use crate::probe::exec::{Line, Question};
-
-/// What a probe greets with (harness/agent, serve): an address that is a node's in the cluster's network may be anybody's in this one.
-const GREETING: &str = "oke-conformance agent";
 
 /// This machine; `None` in a pod, which is no outside.
 pub fn here() -> Option<Arc<Probe>> {
@@ -69,6 +66,7 @@ async fn attempt(verb: Verb) -> Answer {
             let after = ms();
             let (mut stream, mut greeting) = (stream.take(1024), Vec::new());
             let _ = timeout(Duration::from_millis(TIMEOUT_MS.into()), stream.read_to_end(&mut greeting)).await;
+            // An address that is a node's in the cluster's network may be anybody's in this one.
             if String::from_utf8_lossy(&greeting).contains(GREETING) {
                 answer("open", after, "")
             } else {

@@ -24,6 +24,22 @@ pub(crate) fn into_agent() -> AttachParams {
     AttachParams::default().container(CONTAINER)
 }
 
+/// What declines the containers that meshes and agents of theirs put into pods, as each of them has it: Istio, Consul, Kuma and Open Service Mesh
+/// by a label or an annotation, Linkerd and Vault by an annotation. A proxy beside a probe answers for whoever the probe did not reach.
+const DECLINED: [(&str, &str, &str); 8] = [
+    ("labels", "sidecar.istio.io/inject", "false"),
+    ("annotations", "sidecar.istio.io/inject", "false"),
+    ("annotations", "linkerd.io/inject", "disabled"),
+    ("annotations", "consul.hashicorp.com/connect-inject", "false"),
+    ("labels", "kuma.io/sidecar-injection", "disabled"),
+    ("annotations", "kuma.io/sidecar-injection", "disabled"),
+    ("annotations", "openservicemesh.io/sidecar-injection", "disabled"),
+    ("annotations", "vault.hashicorp.com/agent-inject", "false"),
+];
+
+/// What lets the cluster autoscaler take a node away with a pod on it that nobody would make anew.
+const SAFE_TO_EVICT: &str = "cluster-autoscaler.kubernetes.io/safe-to-evict";
+
 /// Where no agent listens: discard, which nobody runs.
 pub const NOBODY: u16 = 9;
 
@@ -143,6 +159,7 @@ impl AgentPod<'_> {
             },
         });
         manifest["metadata"]["labels"][PROBE] = "".into();
+        manifest["metadata"]["annotations"][SAFE_TO_EVICT] = "true".into();
         harmless(&mut manifest, self.image);
         let named =
             |port: &Port| json!({ "name": port.name, "protocol": port.protocol.name(), "containerPort": port.number });
@@ -217,8 +234,11 @@ pub fn ephemeral(image: &str) -> serde_json::Value {
     container
 }
 
-/// Every field that the restricted standard asks for, and small, equal requests and limits.
+/// Every field that the restricted standard asks for, and small, equal requests and limits; and nobody's container beside it.
 fn harmless(manifest: &mut serde_json::Value, image: &str) {
+    for (map, key, value) in DECLINED {
+        manifest["metadata"][map][key] = value.into();
+    }
     let spec = &mut manifest["spec"];
     spec["automountServiceAccountToken"] = false.into();
     spec["enableServiceLinks"] = false.into();

@@ -20,7 +20,7 @@ use crate::network_policy::model::Port;
 use crate::pace::Pace;
 use crate::probe::asked::Asked;
 use crate::probe::exec::Line;
-use crate::probe::pod::{AgentPod, Listening};
+use crate::probe::pod::{AgentPod, CONTAINER, Listening};
 use crate::probe::{Probe, agent};
 use crate::record::facts::{NodeFacts, ProbeFacts};
 use crate::sandbox::Sandbox;
@@ -425,7 +425,9 @@ fn standing(pod: &Pod) -> Standing {
         let why = status.message.clone().or_else(|| status.reason.clone()).unwrap_or_else(|| "it ended at once".into());
         return Standing::Stuck(why);
     }
-    let state = status.container_statuses.iter().flatten().next().and_then(|container| container.state.as_ref());
+    let all = status.container_statuses.as_deref().unwrap_or_default();
+    let agents = all.iter().find(|container| container.name == CONTAINER).or(all.first());
+    let state = agents.and_then(|container| container.state.as_ref());
     if let Some(waiting) = state.and_then(|state| state.waiting.as_ref()) {
         let reason = waiting.reason.clone().unwrap_or_default();
         let message = waiting.message.clone().unwrap_or_default();

@@ -211,8 +211,8 @@ pub static APPARMOR_UNCONFINED: Control = control(
         field(InPodAndContainers, "securityContext/appArmorProfile", &[r#"{"type":"Unconfined"}"#]),
         field(
             InPod,
-            "metadata/annotations",
-            &[r#"{"container.apparmor.security.beta.kubernetes.io/agent":"unconfined"}"#],
+            "metadata/annotations/container.apparmor.security.beta.kubernetes.io~1agent",
+            &[r#""unconfined""#],
         ),
     ],
 );

@@ -262,7 +262,7 @@ fn controller(
     let mut labels = pod.metadata.labels.clone().unwrap_or_default();
     labels.insert(CONTROLLER.into(), key.into());
     let mut template = json!({
-        "metadata": { "labels": labels },
+        "metadata": { "labels": labels, "annotations": pod.metadata.annotations },
         "spec": serde_json::to_value(&pod.spec).map_err(|error| error.to_string())?,
     });
     // Admitted or not, it never runs.

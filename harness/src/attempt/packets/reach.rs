@@ -64,12 +64,24 @@ impl Path {
         Self { instead: Some(verb), ..self }
     }
 
+    /// What the answer proves about this path: where a probe listens at its end, somebody else's answer is not the probe's.
+    fn touch(&self, answer: &Answer) -> Touch {
+        match (&self.verb, &self.listener) {
+            (Verb::Tcp { .. }, Some(_)) => answer.touch_of_probe(),
+            _ => answer.touch(),
+        }
+    }
+
     fn open(&self, answer: &Answer) -> bool {
-        answer.touch() == Touch::Reached && self.status.is_none_or(|status| answer.status == Some(status))
+        self.touch(answer) == Touch::Reached && self.status.is_none_or(|status| answer.status == Some(status))
     }
 
     pub(crate) fn told(&self, answer: &Answer) -> String {
-        format!("{} from {} to {}: {answer}", self.verb, self.from, self.to)
+        let between = match self.touch(answer) != answer.touch() {
+            true => ", by something in between: it has no probe's greeting",
+            false => "",
+        };
+        format!("{} from {} to {}: {answer}{between}", self.verb, self.from, self.to)
     }
 
     /// How this path, or what will do instead, is open; else what is closed.
@@ -238,7 +250,7 @@ impl Tried {
         for (place, (path, answer)) in attempts.iter().zip(answers).enumerate() {
             match answer {
                 Ok(Answers { own: answer, .. }) => {
-                    match answer.touch() {
+                    match path.touch(&answer) {
                         Touch::Reached => tried.reached.push(path.told(&answer)),
                         Touch::Unclear => tried.unclear.push(path.told(&answer)),
                         Touch::Stopped => {
