@@ -14,6 +14,7 @@ mod go_text;
 mod kernel;
 mod limit_range;
 mod network;
+mod plugin;
 mod pod;
 mod pod_security;
 mod policy;

@@ -121,14 +121,21 @@ pub struct Variant {
     pub what: String,
     /// How Pod Security must name what it refuses here; anything will do where this is empty.
     pub named: &'static [&'static str],
+    /// The field that it is about, from a container or a pod's spec on; whatever differs from the control where this is empty.
+    pub about: &'static str,
     /// The whole pod, or the ephemeral container.
     pub document: Value,
 }
 
 impl Variant {
+    /// A document that differs from its control in `what`.
+    pub(crate) fn of(what: String, document: Value) -> Self {
+        Self { what, named: &[], about: "", document }
+    }
+
     /// A pod that is forbidden as a whole.
     pub(crate) fn whole(document: Value) -> Self {
-        Self { what: String::new(), named: &[], document }
+        Self::of(String::new(), document)
     }
 }
 
@@ -202,6 +209,7 @@ impl Control {
                     variants.push(Variant {
                         what: format!("{}: {path} {shown}", place.name()),
                         named: self.named,
+                        about: field.path.strip_prefix("spec/").unwrap_or(field.path),
                         document,
                     });
                 }

@@ -29,6 +29,10 @@ pub enum Guard {
     AdmissionPolicy,
     /// An admission webhook (Gatekeeper, Kyverno, anyone's).
     Webhook,
+    /// One of the API server's own admission plug-ins besides those above (DenyServiceExternalIPs, ImagePolicyWebhook; OpenShift's SCC).
+    Plugin,
+    /// Whoever changes objects on their way in: it is admitted, and would be stored without what is forbidden.
+    Mutation,
     /// The API server itself: no object may say such a thing, whoever writes it.
     Validation,
     /// ResourceQuota: "exceeded quota".
@@ -61,6 +65,8 @@ impl Guard {
             Self::Psp => "psp",
             Self::AdmissionPolicy => "admission-policy",
             Self::Webhook => "webhook",
+            Self::Plugin => "plugin",
+            Self::Mutation => "mutation",
             Self::Validation => "validation",
             Self::Quota => "quota",
             Self::LimitRange => "limit-range",

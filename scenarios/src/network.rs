@@ -3,7 +3,7 @@ use std::net::IpAddr;
 
 use harness::cluster::named_ports::NamedPorts;
 use harness::probe::batch::Verb;
-use harness::scenario::Guard::{self, AdmissionPolicy, Quota, Webhook};
+use harness::scenario::Guard::{self, AdmissionPolicy, Plugin, Quota, Webhook};
 use k8s_openapi::api::core::v1::{Service, ServiceSpec};
 
 /// What the probes listen on, TCP and UDP.
@@ -13,7 +13,7 @@ pub const PORT: u16 = 8080;
 pub const WEBHOOK: u16 = 9443;
 
 /// Whoever keeps tenants from opening the network: a quota of none, a policy in the API server, a policy engine's webhook.
-const KEEPERS: &[Guard] = &[Quota, AdmissionPolicy, Webhook];
+const KEEPERS: &[Guard] = &[Quota, AdmissionPolicy, Webhook, Plugin];
 
 /// TCP and UDP to every port that probes listen on: their own, and those that somebody in scope names.
 fn all_of(named: &NamedPorts) -> Vec<impl Fn(IpAddr) -> Verb> {

@@ -1,11 +1,11 @@
 //! G3: no pod gets more of its node than it was meant to have. One file for each control of the Pod Security Standards.
-use harness::scenario::Guard::{self, AdmissionPolicy, PodSecurity, Psp, Webhook};
+use harness::scenario::Guard::{self, AdmissionPolicy, Plugin, PodSecurity, Psp, Webhook};
 use k8s_openapi::api::core::v1::{Pod, SecurityContext};
 
 mod psp;
 
 /// Whoever keeps the standards: Pod Security Admission, policies in the API server, a policy engine's webhook, and below 1.25 PodSecurityPolicy.
-pub(crate) const ENGINES: &[Guard] = &[PodSecurity, AdmissionPolicy, Webhook, Psp];
+pub(crate) const ENGINES: &[Guard] = &[PodSecurity, AdmissionPolicy, Webhook, Psp, Plugin];
 
 /// The pod with privileged containers.
 fn privileged(mut pod: Pod) -> Pod {

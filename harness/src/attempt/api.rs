@@ -14,4 +14,5 @@ pub mod quota;
 mod rules;
 pub mod services;
 pub mod standard;
+mod stored;
 pub mod survey;

@@ -73,6 +73,13 @@ pub enum Reason {
         /// Free text of the webhook; nothing where it gave no explanation.
         message: Option<String>,
     },
+    /// One of the API server's own admission plug-ins.
+    Plugin {
+        /// Its name.
+        plugin: String,
+        /// In its own words.
+        message: String,
+    },
     /// A ResourceQuota that would be exceeded.
     Quota {
         /// The quota.
@@ -146,6 +153,7 @@ impl Reason {
             Self::PodSecurity { .. } => Guard::PodSecurity,
             Self::AdmissionPolicy { .. } => Guard::AdmissionPolicy,
             Self::Webhook { .. } => Guard::Webhook,
+            Self::Plugin { .. } => Guard::Plugin,
             Self::Quota { .. } | Self::QuotaUnset { .. } | Self::QuotaMissing { .. } => Guard::Quota,
             Self::LimitRange { .. } => Guard::LimitRange,
             Self::Psp { .. } | Self::PspUnusable => Guard::Psp,
@@ -164,6 +172,7 @@ impl Reason {
             Self::AdmissionPolicy { policy, .. } => format!("policy {policy}"),
             Self::Webhook { engine: Some(engine), .. } => engine.to_string(),
             Self::Webhook { name, .. } => format!("webhook {name}"),
+            Self::Plugin { plugin, .. } => plugin.clone(),
             _ => self.guard().to_string(),
         }
     }
@@ -218,6 +227,7 @@ impl fmt::Display for Reason {
                 }
                 message.as_ref().map_or(f.write_str(" without explanation"), |message| write!(f, ": {message}"))
             }
+            Self::Plugin { plugin, message } => write!(f, "{plugin} refuses: {message}"),
             Self::Quota { quota, exceeded } => {
                 let exceeded: Vec<String> = exceeded.iter().map(ToString::to_string).collect();
                 write!(f, "quota {quota} would be exceeded: {}", exceeded.join(", "))

@@ -3,7 +3,7 @@ use kube::core::Status;
 use kube::core::response::StatusDetails;
 
 use super::go_text::{name, quoted};
-use super::{Denial, Reason, authorizer, limit_range, pod_security, policy, psp, quota, webhook};
+use super::{Denial, Reason, authorizer, limit_range, plugin, pod_security, policy, psp, quota, webhook};
 
 /// How apimachinery (api/errors, NewForbidden) begins what it refuses: `pods "x" is forbidden: ...`.
 pub struct Forbidden<'a> {
@@ -69,7 +69,8 @@ pub fn sentence(message: &str, fits: impl Fn(&Forbidden) -> bool) -> Option<Reas
         return Some(reason);
     }
     let forbidden = Forbidden::read(message).filter(fits)?;
-    let rules = [pod_security::refusal, policy::refusal, quota::refusal, limit_range::refusal, psp::refusal];
+    let rules =
+        [pod_security::refusal, policy::refusal, quota::refusal, limit_range::refusal, psp::refusal, plugin::refusal];
     authorizer::refusal(&forbidden).or_else(|| rules.iter().find_map(|rule| rule(forbidden.reason)))
 }
 
@@ -132,6 +133,18 @@ mod tests {
         r#"secrets "s" is forbidden: User "system:node:n" cannot get resource "secrets" in API group "" in the namespace "a": no relationship found between node 'n' and this object"#,
         "system:node:n may not get secrets s in namespace a"
     )]
+    #[case::node_restriction(
+        r#"pods "p" is forbidden: node "n" can only create pods with spec.nodeName set to itself"#,
+        r#"NodeRestriction refuses: node "n" can only create pods with spec.nodeName set to itself"#
+    )]
+    #[case::image_policy(
+        r#"pods "p" is forbidden: image policy webhook backend denied one or more images: violates PodSecurity "restricted:latest": x"#,
+        r#"ImagePolicyWebhook refuses: image policy webhook backend denied one or more images: violates PodSecurity "restricted:latest": x"#
+    )]
+    #[case::external_ips(
+        r#"services "s" is forbidden: Use of external IPs is denied by admission control"#,
+        "DenyServiceExternalIPs refuses: Use of external IPs is denied by admission control"
+    )]
     #[case::policy_unbound(
         r#"pods "p" is forbidden: ValidatingAdmissionPolicy 'x' denied request: no"#,
         "policy x denies: no"
@@ -151,14 +164,6 @@ mod tests {
     #[case::policy_unconfigured(
         422,
         r#"pods "p" is forbidden: ValidatingAdmissionPolicy 'x' denied request: failed to configure binding: no params found"#
-    )]
-    #[case::node_restriction(
-        403,
-        r#"pods "p" is forbidden: node "n" can only create pods with spec.nodeName set to itself"#
-    )]
-    #[case::image_policy(
-        403,
-        r#"pods "p" is forbidden: image policy webhook backend denied one or more images: violates PodSecurity "restricted:latest": x"#
     )]
     #[case::posing_name(403, r#"pods "p\" is forbidden: exceeded quota: y" is forbidden: oddity"#)]
     #[case::posing_value(

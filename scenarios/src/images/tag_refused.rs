@@ -9,7 +9,7 @@ use harness::attempt::api::images::doors;
 use harness::cx::Cx;
 use harness::rights;
 use harness::run;
-use harness::scenario::Guard::{AdmissionPolicy, Webhook};
+use harness::scenario::Guard::{AdmissionPolicy, Plugin, Webhook};
 use harness::scenario::{G, Impact, Scenario, Scope, Severity};
 use harness::verdict::Attempted;
 
@@ -29,5 +29,5 @@ pub const SCENARIO: Scenario = Scenario {
 };
 
 async fn attempt(cx: &Cx) -> Attempted {
-    cx.images_by_tag().denied_by(&[AdmissionPolicy, Webhook]).while_admitting_digests().await
+    cx.images_by_tag().denied_by(&[AdmissionPolicy, Webhook, Plugin]).while_admitting_digests().await
 }

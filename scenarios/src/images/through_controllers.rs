@@ -9,7 +9,7 @@ use harness::attempt::api::controllers::kinds;
 use harness::cx::Cx;
 use harness::rights;
 use harness::run;
-use harness::scenario::Guard::{AdmissionPolicy, Webhook};
+use harness::scenario::Guard::{AdmissionPolicy, Plugin, Webhook};
 use harness::scenario::{G, Impact, Scenario, Scope, Severity};
 use harness::verdict::Attempted;
 
@@ -29,6 +29,6 @@ pub const SCENARIO: Scenario = Scenario {
 };
 
 async fn attempt(cx: &Cx) -> Attempted {
-    let controllers = cx.tags_through_controllers()?.denied_by(&[AdmissionPolicy, Webhook]);
+    let controllers = cx.tags_through_controllers()?.denied_by(&[AdmissionPolicy, Webhook, Plugin]);
     controllers.while_making(cx.plain_pod()?).await
 }

@@ -8,7 +8,7 @@
 use harness::cx::Cx;
 use harness::rights;
 use harness::run;
-use harness::scenario::Guard::{AdmissionPolicy, Webhook};
+use harness::scenario::Guard::{AdmissionPolicy, Plugin, Webhook};
 use harness::scenario::{G, Impact, Scenario, Scope, Severity};
 use harness::verdict::Attempted;
 
@@ -35,5 +35,5 @@ const WHAT: &str = "Service with externalIPs 192.0.2.1";
 async fn attempt(cx: &Cx) -> Attempted {
     let plain = cx.plain_service()?;
     let taking = with_spec(&plain, |spec| spec.external_ips = Some(vec!["192.0.2.1".into()]));
-    cx.service_admission(vec![(WHAT, taking)]).denied_by(&[AdmissionPolicy, Webhook]).while_admitting(plain).await
+    cx.service_admission(vec![(WHAT, taking)]).denied_by(&[AdmissionPolicy, Webhook, Plugin]).while_admitting(plain).await
 }

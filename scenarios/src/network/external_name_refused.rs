@@ -10,7 +10,7 @@
 use harness::cx::Cx;
 use harness::rights;
 use harness::run;
-use harness::scenario::Guard::{AdmissionPolicy, Webhook};
+use harness::scenario::Guard::{AdmissionPolicy, Plugin, Webhook};
 use harness::scenario::{G, Impact, Scenario, Scope, Severity};
 use harness::verdict::{Attempted, NoVerdict};
 use k8s_openapi::api::networking::v1::IngressClass;
@@ -54,5 +54,5 @@ async fn attempt(cx: &Cx) -> Attempted {
         });
         (what, service)
     });
-    cx.service_admission(named.into()).denied_by(&[AdmissionPolicy, Webhook]).while_admitting(plain).await
+    cx.service_admission(named.into()).denied_by(&[AdmissionPolicy, Webhook, Plugin]).while_admitting(plain).await
 }

@@ -12,11 +12,11 @@ use http::Request;
 use k8s_openapi::api::core::v1::Pod;
 use kube::core::Status;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::attempt::api::author::Author;
 use crate::attempt::api::exempting::Exemption;
-use crate::attempt::api::policies;
+use crate::attempt::api::{policies, stored};
 use crate::cluster::api::{self, Reply};
 use crate::cx::Cx;
 use crate::denial::{Denial, Reason, Warned, by_whom};
@@ -83,6 +83,7 @@ pub struct Admission {
 struct Forbidden {
     what: String,
     named: &'static [&'static str],
+    about: &'static str,
     body: String,
 }
 
@@ -97,7 +98,8 @@ impl Admission {
     }
 
     pub(crate) fn of_all(env: &Arc<Env>, author: Author, place: Target, forbidden: Vec<Variant>) -> Self {
-        let written = |Variant { what, named, document }| Forbidden { what, named, body: document.to_string() };
+        let written =
+            |Variant { what, named, about, document }| Forbidden { what, named, about, body: document.to_string() };
         Self { env: env.clone(), author, place, forbidden: forbidden.into_iter().map(written).collect() }
     }
 
@@ -165,6 +167,8 @@ struct Tried {
     unclear: Vec<String>,
     /// With the place of each among the attempts.
     refused: Vec<(usize, Refusal)>,
+    /// Admitted, and would be stored without what is forbidden.
+    harmless: Vec<String>,
     slowest_ms: u64,
     taken: usize,
 }
@@ -173,7 +177,8 @@ impl Controlled {
     async fn judge(self) -> Attempted {
         let Self { guarded: Guarded { admission, guards, others, unchanged }, control } = self;
         let Admission { author: Author { persona: author, .. }, place, forbidden, .. } = &admission;
-        let control = control?.to_string();
+        let admitted = control?;
+        let control = admitted.to_string();
         let control = || place.dry_run(&control);
         let requests = forbidden
             .iter()
@@ -186,7 +191,7 @@ impl Controlled {
             let mut tried = Tried::default();
             let mut answers = stream::iter(attempts).buffered(AT_ONCE);
             while let Some((variant, answer)) = answers.next().await {
-                tried.take(guards, others, variant, answer);
+                tried.take(guards, others, variant, answer, |body| place.harmless(variant, &admitted, body));
             }
             tried
         };
@@ -223,20 +228,26 @@ impl Controlled {
         if !tried.unclear.is_empty() {
             return Err(NoVerdict::inconclusive(tried.unclear.join("; ")));
         }
-        let exempt = exempt(&admission, guards, unchanged.as_deref(), &tried.refused).await?;
+        let exempt = exempt(&admission, guards, unchanged.as_deref(), &admitted, &tried.refused).await?;
         if !exempt.admitted.is_empty() {
             let some = exempt.admitted.join("; ");
             return Ok(Verdict::allowed(format!("{who} may have in {place} what is refused without it: {some}")));
         }
+        let mutated = (!tried.harmless.is_empty()).then(|| {
+            let (some, first) = (tried.harmless.len(), &tried.harmless[0]);
+            format!("{some} of {all} made harmless on their way in, by whoever mutates; the first: {first}")
+        });
         let by = by_whom(tried.refused.iter().map(|(_, refusal)| &refusal.by));
-        let Some((_, Refusal { guard, said, .. })) = tried.refused.into_iter().next() else {
-            return Err(NoVerdict::inconclusive("nothing was attempted"));
+        let refused = tried.refused.len();
+        let (guard, evidence) = match tried.refused.into_iter().next() {
+            Some((_, Refusal { guard, said, .. })) if all == 1 => (guard, Some(format!("refused by {by}: {said}"))),
+            Some((_, Refusal { guard, said, .. })) => {
+                (guard, Some(format!("{refused} of {all} refused by {by}; the first: {said}")))
+            }
+            None if mutated.is_some() => (Guard::Mutation, None),
+            None => return Err(NoVerdict::inconclusive("nothing was attempted")),
         };
-        let evidence = match all {
-            1 => format!("refused by {by}: {said}"),
-            _ => format!("{all} of {all} refused by {by}; the first: {said}"),
-        };
-        let evidence = [vec![evidence], exempt.told].concat().join("; ");
+        let evidence = evidence.into_iter().chain(mutated).chain(exempt.told).collect::<Vec<_>>().join("; ");
         Ok(Verdict::denied(guard, evidence, control, tried.slowest_ms).of_attempts(all + exempt.refused))
     }
 }
@@ -250,8 +261,15 @@ struct Exempt {
 }
 
 impl Exempt {
-    fn take(&mut self, how: &impl fmt::Display, guards: &[Guard], answer: Reply) -> Result<(), NoVerdict> {
+    fn take(
+        &mut self,
+        how: &impl fmt::Display,
+        guards: &[Guard],
+        answer: Reply,
+        harmless: impl FnOnce(&str) -> Option<String>,
+    ) -> Result<(), NoVerdict> {
         match answer {
+            Reply::Accepted { body, .. } if harmless(&body).is_some() => self.refused += 1,
             Reply::Accepted { .. } => self.admitted.push(format!("{how}, admitted (dry run)")),
             Reply::Refused(status) => self.refused += usize::from(expected(guards, &[], &status).is_ok()),
             Reply::Broken(why) => return Err(NoVerdict::inconclusive(format!("{how}: {why}"))),
@@ -265,6 +283,7 @@ async fn exempt(
     admission: &Admission,
     guards: &[Guard],
     unchanged: Option<&str>,
+    admitted: &Value,
     refused: &[(usize, Refusal)],
 ) -> Result<Exempt, NoVerdict> {
     let Admission { env, author: Author { persona: author, .. }, place, forbidden } = admission;
@@ -300,12 +319,14 @@ async fn exempt(
                 _ => &document,
             };
             let request = place.dry_run(&exemption.given_to(document.clone()).to_string())?;
-            exempt.take(exemption, guards, api::send(author, request).await.0)?;
+            let harmless = |body: &str| place.harmless(&forbidden[*attempt], admitted, body);
+            exempt.take(exemption, guards, api::send(author, request).await.0, harmless)?;
         }
         for account in &text.accounts {
             if let Some(other) = env.personas.service_account(namespace, account).await? {
                 let answer = api::send(&other, place.dry_run(body)?).await.0;
-                exempt.take(&format!("asked for by {}", other.name), guards, answer)?;
+                let harmless = |body: &str| place.harmless(&forbidden[*attempt], admitted, body);
+                exempt.take(&format!("asked for by {}", other.name), guards, answer, harmless)?;
             }
         }
     }
@@ -322,11 +343,17 @@ impl Tried {
         others: &[&str],
         Forbidden { what, named, .. }: &Forbidden,
         (reply, after_ms): (Reply, u64),
+        harmless: impl FnOnce(&str) -> Option<String>,
     ) {
         self.taken += 1;
         let told = |said: &str| if what.is_empty() { said.to_owned() } else { format!("{what}: {said}") };
         match reply {
-            Reply::Accepted { warnings, .. } => {
+            Reply::Accepted { warnings, body } => {
+                if let Some(stored) = harmless(&body) {
+                    self.slowest_ms = self.slowest_ms.max(after_ms);
+                    self.harmless.push(told(&stored));
+                    return;
+                }
                 let warned: String = warnings
                     .iter()
                     .map(|Warned { guard, reason }| format!("; {guard} does no more than warn: {reason}"))
@@ -441,6 +468,24 @@ impl Target {
             }
         };
         request.map_err(|error| NoVerdict::inconclusive(format!("cannot build the request: {error}")))
+    }
+}
+
+impl Target {
+    /// What would be stored in the stead of what is forbidden, where none of that would be (see [`stored::harmless`]).
+    fn harmless(&self, forbidden: &Forbidden, admitted: &Value, came_back: &str) -> Option<String> {
+        let came_back = serde_json::from_str(came_back).ok()?;
+        let sent = self.whole(serde_json::from_str(&forbidden.body).ok()?);
+        stored::harmless(&sent, &self.whole(admitted.clone()), forbidden.about, &came_back)
+    }
+
+    /// A document as a part of the object that it is sent to.
+    fn whole(&self, document: Value) -> Value {
+        match self {
+            Self::Pod(..) => json!({ "spec": { "ephemeralContainers": [document] } }),
+            Self::Image(..) => json!({ "spec": { "containers": [document] } }),
+            _ => document,
+        }
     }
 }
 

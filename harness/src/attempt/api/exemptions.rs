@@ -6,10 +6,11 @@ use http::Request;
 use serde_json::Value;
 
 use crate::attempt::api::admission::{Refusal, Target, expected};
+use crate::attempt::api::stored;
 use crate::cluster::api::{self, Reply};
 use crate::cluster::facts;
 use crate::cx::Cx;
-use crate::denial::by_whom;
+use crate::denial::{Denial, by_whom};
 use crate::env::Env;
 use crate::standard::{self, Variant};
 use crate::verdict::{Attempted, Control, NoVerdict, Verdict};
@@ -78,21 +79,36 @@ impl GuardedEverywhere<'_> {
         });
         let asked: Vec<_> = asked.collect();
         let (mut exempt, mut unclear, mut refused, mut slowest_ms) = (Vec::new(), Vec::new(), Vec::new(), 0);
+        let (mut closed, mut mutated) = (Vec::new(), Vec::new());
         let mut answers = stream::iter(asked).buffered(AT_ONCE);
         while let Some(answer) = answers.next().await {
             let (name, attempts, control) = answer?;
-            let is_admitted = |(_, reply, _): &&(&Variant, Reply, u64)| matches!(reply, Reply::Accepted { .. });
+            let is_admitted = |(variant, reply, _): &&(&Variant, Reply, u64)| match reply {
+                Reply::Accepted { body, .. } => harmless(variant, admitted, body).is_none(),
+                _ => false,
+            };
             if let Some((variant, ..)) = attempts.iter().find(is_admitted) {
                 exempt.push((format!("namespace {name}"), &variant.what));
                 continue;
             }
             if let Reply::Refused(status) = &control {
+                // Where nobody may have any pod, nobody has an exemption either.
+                let all = attempts.iter().all(|(_, reply, _)| matches!(reply, Reply::Refused(_)));
+                if let Some(Denial { reason, .. }) = Denial::of_status(status).filter(|_| all) {
+                    closed.push(format!("{name} ({reason})"));
+                    continue;
+                }
                 unclear.push(format!("{name}: no control: even the plain pod is refused: {}", status.message));
                 continue;
             }
             for (variant, reply, after_ms) in attempts {
                 let refusal = match (reply, &control) {
                     (Reply::Refused(status), Reply::Accepted { .. }) => expected(guards, variant.named, &status),
+                    (Reply::Accepted { body, .. }, Reply::Accepted { .. }) => {
+                        slowest_ms = slowest_ms.max(after_ms);
+                        mutated.extend(harmless(variant, admitted, &body).map(|stored| format!("{name}: {stored}")));
+                        continue;
+                    }
                     (Reply::Broken(why), _) => Err(why),
                     (_, Reply::Broken(why)) => Err(format!("no control: {why}")),
                     _ => Err("nothing was asked".to_owned()),
@@ -124,13 +140,25 @@ impl GuardedEverywhere<'_> {
             )));
         };
         let attempts = forbidden.len().max(1);
-        let evidence = format!(
+        let mut evidence = format!(
             "{} namespaces refuse each of {attempts} pods, by {by}; the first: {said}; exempt and allowed by the suite: {known}",
-            all / attempts
+            (all + mutated.len()) / attempts
         );
+        if let Some(first) = mutated.first() {
+            evidence += &format!("; {} of these pods made harmless on their way in; the first: {first}", mutated.len());
+        }
+        if !closed.is_empty() {
+            evidence += &format!("; no pod at all is admitted in {}", closed.join(", "));
+        }
         let control = Control::proved("the pod that they were made from was admitted in each of these namespaces");
-        Ok(Verdict::denied(guard, evidence, control, slowest_ms).of_attempts(all))
+        Ok(Verdict::denied(guard, evidence, control, slowest_ms).of_attempts(all + mutated.len()))
     }
+}
+
+/// What would be stored in the stead of a pod, where nothing that is forbidden would be.
+fn harmless(variant: &Variant, admitted: &Value, body: &str) -> Option<String> {
+    let came_back = serde_json::from_str(body).ok()?;
+    stored::harmless(&variant.document, admitted, variant.about, &came_back)
 }
 
 fn dry_run(namespace: &str, pod: &Value) -> Result<Request<Vec<u8>>, NoVerdict> {

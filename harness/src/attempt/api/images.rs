@@ -95,14 +95,14 @@ impl Guarded<'_> {
         let of_probe = || (probe.namespace.clone(), probe.pod.clone());
         let agent = |image: &str| json!({ "name": pod::CONTAINER, "image": image });
         let (space, name) = of_probe();
-        let changed = vec![Variant { what: LATER[0].into(), named: &[], document: agent(&tagged) }];
+        let changed = vec![Variant::of(LATER[0].into(), agent(&tagged))];
         let changed = Admission::of_all(&cx.env, author.clone(), Target::Image(space, name), changed);
         let changed = changed.denied_by(guards).not_because(NOT_THERE);
         let changed = changed.while_admitting_document(agent(&image.reference));
 
         let operator = Author::himself(cx.env.personas.operator.clone());
         let (space, name) = of_probe();
-        let debug = vec![Variant { what: LATER[1].into(), named: &[], document: pod::ephemeral(&tagged) }];
+        let debug = vec![Variant::of(LATER[1].into(), pod::ephemeral(&tagged))];
         let debug = Admission::of_all(&cx.env, operator, Target::Pod(space, name), debug);
         let debug = debug.denied_by(guards).not_because(NOT_THERE);
         let debug = debug.while_admitting_document(pod::ephemeral(&image.reference));
@@ -133,7 +133,7 @@ fn by(what: &str, door: Door, mut pod: Value, image: &str) -> Variant {
     if let Some(container) = pod.pointer_mut(door.path) {
         container["image"] = image.into();
     }
-    Variant { what: what.into(), named: &[], document: pod }
+    Variant::of(what.into(), pod)
 }
 
 /// The reference without its tag.

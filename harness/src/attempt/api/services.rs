@@ -54,8 +54,8 @@ impl Guarded<'_> {
         for (what, service) in forbidden {
             let document = document(&service)?;
             let change = json!({ "spec": differing(&plain["spec"], &document["spec"]) });
-            whole.push(Variant { what: what.to_owned(), named: &[], document });
-            changes.push(Variant { what: format!("{what}, by a change"), named: &[], document: change });
+            whole.push(Variant::of(what.to_owned(), document));
+            changes.push(Variant::of(format!("{what}, by a change"), change));
         }
         let made = Admission::of_all(&cx.env, author.clone(), Target::Services(namespace.clone()), whole);
         let made = made.denied_by(guards);
