@@ -19,13 +19,15 @@ pub(crate) const ENFORCED_VERSION: &str = "pod-security.kubernetes.io/enforce-ve
 pub(crate) const SIDECARS_SINCE: u32 = 29;
 
 /// A control of the standards (Kubernetes: "Pod Security Standards"), with its fields and forbidden values as the admission plug-in has them
-/// (k8s.io/pod-security-admission v0.34.4, policy/check_*.go).
+/// (k8s.io/pod-security-admission v0.34.4 and v0.37.2, policy/check_*.go).
 #[derive(Debug)]
 pub struct Control {
     /// How Pod Security Admission names it in a refusal; the stricter standard may have another word for it.
     pub named: &'static [&'static str],
     /// Minor version of Kubernetes 1 that has it first.
     pub since: u32,
+    /// Minor version from which on it is the restricted standard's alone, and baseline admits it.
+    pub restricted_alone_since: Option<u32>,
     /// What the control pod needs besides, for the API server to take the change for valid: it is not what is forbidden.
     pub base: &'static [Change],
     /// The fields.
@@ -41,6 +43,8 @@ pub struct Field {
     pub path: &'static str,
     /// Forbidden values, as JSON; the empty text for a field that is left away.
     pub forbidden: &'static [&'static str],
+    /// Minor version that knows the field first, without a feature gate: an older one drops it, and then there is nothing to refuse.
+    pub since: u32,
     /// Minor version up to which they are forbidden; later ones allow them.
     pub until: Option<u32>,
     /// What has to change along for the API server to take it for valid.
@@ -145,6 +149,16 @@ impl Control {
         minor >= self.since
     }
 
+    /// Why a namespace that enforces `standard` (`baseline`, `baseline of v1.30`) is not asked for it by a server of that minor version.
+    pub fn left_to_restricted(&self, minor: u32, standard: Option<&str>) -> Option<String> {
+        let since = self.restricted_alone_since.filter(|since| minor >= *since)?;
+        let pinned = match standard?.strip_prefix("baseline")? {
+            "" => minor,
+            of => of.strip_prefix(" of v1.")?.parse().ok()?,
+        };
+        (pinned >= since).then(|| format!("the baseline standard, which is enforced here, admits it from 1.{since} on"))
+    }
+
     /// `plain` with a container of every kind that a server of that minor version knows, and with what this control's attempts need: what
     /// must be admitted.
     ///
@@ -190,8 +204,7 @@ impl Control {
 
     fn changes(&self, minor: u32, places: &[Place], admitted: &Value) -> Vec<Variant> {
         let mut variants = Vec::new();
-        let fields =
-            self.fields.iter().filter(|field| self.applies(minor) && field.until.is_none_or(|last| minor <= last));
+        let fields = self.fields.iter().filter(|field| self.applies(minor) && field.is_of(minor));
         for field in fields {
             for place in places.iter().filter(|place| field.stands.in_place(**place)) {
                 let path =
@@ -223,6 +236,12 @@ impl Control {
 pub fn attempts_in_ephemeral(minor: u32) -> Vec<String> {
     let variants = ALL.iter().flat_map(|(_, control)| control.forbidden_in_ephemeral(&Value::Null, minor));
     variants.map(|variant| variant.what).collect()
+}
+
+impl Field {
+    fn is_of(&self, minor: u32) -> bool {
+        minor >= self.since && self.until.is_none_or(|last| minor <= last)
+    }
 }
 
 impl Stands {
@@ -280,6 +299,7 @@ mod tests {
     use super::*;
     use crate::probe::pod::plain;
     use crate::settings::PodSettings;
+    use rstest::rstest;
     use std::collections::BTreeMap;
 
     fn pod() -> Pod {
@@ -362,5 +382,26 @@ mod tests {
         assert_eq!(count(&HOST_PROBES, 33), 0);
         assert!(count(&HOST_PROBES, 34) > 0);
         assert!(count(&SYSCTLS_UNSAFE, 31) > count(&SYSCTLS_UNSAFE, 32), "tcp_rmem is safe from 1.32 on");
+        assert!(count(&SYSCTLS_UNSAFE, 36) > count(&SYSCTLS_UNSAFE, 37), "tcp_notsent_lowat is safe from 1.37 on");
+        assert_eq!((count(&PROC_MOUNT_UNMASKED, 32), count(&APPARMOR_UNCONFINED, 29)), (0, 1));
+        assert!(count(&PROC_MOUNT_UNMASKED, 33) > 0 && count(&APPARMOR_UNCONFINED, 30) > 1);
+        let in_ephemeral = |minor| attempts_in_ephemeral(minor).iter().any(|what| what.contains("appArmor"));
+        assert_eq!([29, 30].map(in_ephemeral), [false, true]);
+    }
+
+    #[rstest]
+    #[case::before(34, Some("baseline"), false)]
+    #[case::baseline(35, Some("baseline"), true)]
+    #[case::pinned_before(35, Some("baseline of v1.34"), false)]
+    #[case::pinned_since(37, Some("baseline of v1.36"), true)]
+    #[case::restricted(35, Some("restricted"), false)]
+    #[case::no_label(35, None, false)]
+    fn what_baseline_admits_is_not_asked_of_it(
+        #[case] minor: u32,
+        #[case] standard: Option<&str>,
+        #[case] expected: bool,
+    ) {
+        assert_eq!(PROC_MOUNT_UNMASKED.left_to_restricted(minor, standard).is_some(), expected);
+        assert_eq!(PRIVILEGED.left_to_restricted(minor, standard), None);
     }
 }

@@ -222,6 +222,20 @@ pub fn plain(
     serde_json::from_value(manifest)
 }
 
+/// Has a pod wait for ever: by a gate, where the server knows gates (KEP-3521), and by a scheduler that nobody runs below, where a gate would be
+/// dropped without a word and the pod would run.
+pub(crate) fn never_scheduled(spec: &mut serde_json::Value, minor: u32) {
+    if minor >= GATES_SINCE {
+        spec["schedulingGates"] = json!([{ "name": NEVER }]);
+    } else {
+        spec["schedulerName"] = "oke-conformance-nobody".into();
+    }
+}
+
+/// `PodSchedulingReadiness` is on by default from then on.
+const GATES_SINCE: u32 = 27;
+const NEVER: &str = "oke-conformance/never-scheduled";
+
 /// An ephemeral container with nothing to object to, never to be run: it may have neither resources nor ports nor probes.
 pub fn ephemeral(image: &str) -> serde_json::Value {
     let mut pod = json!({ "spec": { "containers": [{}] } });
@@ -269,6 +283,15 @@ mod tests {
     #[case("serve", false)]
     fn what_no_ordinary_user_may_listen_on(#[case] arg: &str, #[case] expected: bool) {
         assert_eq!(is_below_the_unprivileged(arg), expected);
+    }
+
+    #[rstest]
+    #[case(26, json!({ "schedulerName": "oke-conformance-nobody" }))]
+    #[case(27, json!({ "schedulingGates": [{ "name": "oke-conformance/never-scheduled" }] }))]
+    fn what_is_never_to_run_waits_on_every_version(#[case] minor: u32, #[case] expected: serde_json::Value) {
+        let mut spec = json!({});
+        never_scheduled(&mut spec, minor);
+        assert_eq!(spec, expected);
     }
 
     fn labels() -> BTreeMap<String, String> {

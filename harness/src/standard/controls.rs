@@ -4,15 +4,15 @@ use super::Stands::{InContainers, InLastingContainers, InPod, InPodAndContainers
 use super::{Change, Control, Field};
 
 /// The newest minor version of Kubernetes that this catalogue was held against.
-pub const NEWEST: u32 = 34;
+pub const NEWEST: u32 = 37;
 
 /// A control with one kind of field that is forbidden in every version.
 const fn control(named: &'static [&'static str], fields: &'static [Field]) -> Control {
-    Control { named, since: 0, base: &[], fields }
+    Control { named, since: 0, restricted_alone_since: None, base: &[], fields }
 }
 
 const fn field(stands: super::Stands, path: &'static str, forbidden: &'static [&'static str]) -> Field {
-    Field { stands, path, forbidden, until: None, along: &[] }
+    Field { stands, path, forbidden, since: 0, until: None, along: &[] }
 }
 
 /// Baseline. The API server itself refuses `privileged` beside `allowPrivilegeEscalation: false`.
@@ -208,7 +208,10 @@ pub static SECCOMP_UNCONFINED: Control = Control {
 pub static APPARMOR_UNCONFINED: Control = control(
     &["forbidden AppArmor profile", "forbidden AppArmor profiles"],
     &[
-        field(InPodAndContainers, "securityContext/appArmorProfile", &[r#"{"type":"Unconfined"}"#]),
+        Field {
+            since: 30,
+            ..field(InPodAndContainers, "securityContext/appArmorProfile", &[r#"{"type":"Unconfined"}"#])
+        },
         field(
             InPod,
             "metadata/annotations/container.apparmor.security.beta.kubernetes.io~1agent",
@@ -243,8 +246,11 @@ pub static SELINUX_OPTIONS: Control = control(
     ],
 );
 
-/// Baseline. From 1.30 on the API server takes it only in a user namespace.
+/// Baseline until 1.34, restricted from then on. The API server takes it only in a user namespace, and before 1.33 drops it (the feature gate
+/// `ProcMountType` is off).
 pub static PROC_MOUNT_UNMASKED: Control = Control {
+    since: 33,
+    restricted_alone_since: Some(35),
     base: &[Change(Pod, "spec/hostUsers", "false")],
     ..control(&["procMount"], &[field(InContainers, "securityContext/procMount", &[r#""Unmasked""#])])
 };
@@ -286,6 +292,13 @@ pub static SYSCTLS_UNSAFE: Control = control(
             &[
                 r#"[{"name":"net.ipv4.tcp_rmem","value":"4096 4096 4096"}]"#,
                 r#"[{"name":"net.ipv4.tcp_wmem","value":"4096 4096 4096"}]"#,
+            ],
+        ),
+        safe_from(
+            37,
+            &[
+                r#"[{"name":"net.ipv4.tcp_slow_start_after_idle","value":"0"}]"#,
+                r#"[{"name":"net.ipv4.tcp_notsent_lowat","value":"1"}]"#,
             ],
         ),
     ],

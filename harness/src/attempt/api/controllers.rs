@@ -116,6 +116,8 @@ async fn made(cx: &Cx, namespace: &str, pod: &Pod, word: &str) -> Result<BTreeMa
     let sandbox = &cx.env.sandbox;
     let owner = cx.env.probes.carrier(sandbox, namespace).await.map_err(NoVerdict::Inconclusive)?;
     let host = &cx.node()?.name;
+    // Admitted or not, it never runs.
+    let pod = &cx.never_scheduled(pod)?;
     let made = KINDS.iter().map(|(group_version, plural, kind)| {
         let kind = *kind;
         let key = format!("{}-{word}", kind.to_lowercase());
@@ -265,8 +267,6 @@ fn controller(
         "metadata": { "labels": labels, "annotations": pod.metadata.annotations },
         "spec": serde_json::to_value(&pod.spec).map_err(|error| error.to_string())?,
     });
-    // Admitted or not, it never runs.
-    template["spec"]["schedulingGates"] = json!([{ "name": "oke-conformance/never-scheduled" }]);
     let only = json!({ CONTROLLER: key });
     let selector = json!({ "matchLabels": only });
     let spec = match kind {

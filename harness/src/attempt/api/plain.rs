@@ -2,6 +2,7 @@
 use k8s_openapi::api::core::v1::{Pod, Service};
 use serde_json::json;
 
+use crate::attempt::api::admission::document;
 use crate::cx::Cx;
 use crate::probe::pod;
 use crate::verdict::NoVerdict;
@@ -24,6 +25,16 @@ impl Cx {
         let name = format!("oke-conformance-{}", self.env.sandbox.run);
         pod::plain(&name, namespace, &image.reference, &self.env.sandbox.labels(), &self.env.sandbox.pods)
             .map_err(|error| NoVerdict::inconclusive(error.to_string()))
+    }
+
+    /// ... and the same pod, which is never to run.
+    ///
+    /// # Errors
+    /// Inconclusive where it cannot be written down: a bug, reported rather than hidden.
+    pub(crate) fn never_scheduled(&self, pod: &Pod) -> Result<Pod, NoVerdict> {
+        let mut pod = document(pod)?;
+        pod::never_scheduled(&mut pod["spec"], self.env.facts.minor());
+        serde_json::from_value(pod).map_err(|error| NoVerdict::inconclusive(error.to_string()))
     }
 
     /// A Service for [`Cx::namespace`] that nothing should object to: for the cluster alone, and with no pod behind it.

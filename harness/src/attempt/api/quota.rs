@@ -117,11 +117,7 @@ impl Cx {
         let mut pod = pod::plain(name, namespace, &image.reference, &self.env.sandbox.labels(), &self.env.sandbox.pods)
             .map_err(|error| NoVerdict::inconclusive(error.to_string()))?;
         pod.metadata.annotations.get_or_insert_default().extend(self.env.sandbox.annotations().clone());
-        if let Some(spec) = &mut pod.spec {
-            let gate = k8s_openapi::api::core::v1::PodSchedulingGate { name: "oke-conformance/never-scheduled".into() };
-            spec.scheduling_gates = Some(vec![gate]);
-        }
-        Ok(pod)
+        self.never_scheduled(&pod)
     }
 }
 

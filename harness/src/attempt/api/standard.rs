@@ -14,11 +14,15 @@ impl Cx {
     /// differs from an admitted one in one field.
     ///
     /// # Errors
-    /// Not applicable where the server's version does not have it; inconclusive where that identity or a pod cannot be had.
+    /// Not applicable where the server's version or the namespace's standard does not have it; inconclusive where that identity or a pod cannot be had.
     pub async fn standard(&self, control: &'static standard::Control) -> Result<Standard, NoVerdict> {
         let (namespace, minor) = (self.namespace()?, self.env.facts.minor());
         if !control.applies(minor) {
             let why = format!("the standards have this from Kubernetes 1.{} on, and this is 1.{minor}", control.since);
+            return Err(NoVerdict::not_applicable(why));
+        }
+        let enforced = self.env.facts.pod_security.get(namespace).map(String::as_str);
+        if let Some(why) = control.left_to_restricted(minor, enforced) {
             return Err(NoVerdict::not_applicable(why));
         }
         let plain = self.plain_pod()?;
