@@ -72,10 +72,12 @@ pub enum Verb {
         /// Headers, as `Name:value`.
         headers: &'static [&'static str],
     },
-    /// Ask a name server for a name's IPv4 addresses.
+    /// Ask a name server for a name's addresses.
     Dns {
         /// The name, without a search list.
         name: String,
+        /// Whether for IPv6 addresses, or for IPv4.
+        ipv6: bool,
         /// Which server; the pod's own where none is named.
         server: Option<SocketAddr>,
     },
@@ -154,10 +156,11 @@ impl Verb {
             Self::Digest { to, port, path, headers } => {
                 format!("{id} http {to} {port} GET {path} digest {within}{}", words(headers))
             }
-            Self::Dns { name, server: Some(server) } => {
-                format!("{id} dns {name} a {}#{} {within}", server.ip(), server.port())
+            Self::Dns { name, ipv6, server } => {
+                let kind = if *ipv6 { "aaaa" } else { "a" };
+                let server = server.map_or("-".to_owned(), |server| format!("{}#{}", server.ip(), server.port()));
+                format!("{id} dns {name} {kind} {server} {within}")
             }
-            Self::Dns { name, server: None } => format!("{id} dns {name} a - {within}"),
             Self::Read { path } => format!("{id} read {path} {TEXT}"),
             Self::Facts => format!("{id} facts"),
             Self::Kernel { act } => format!("{id} kernel {act}"),
@@ -181,8 +184,8 @@ impl fmt::Display for Verb {
             Self::Http { to, port, path, .. } | Self::Digest { to, port, path, .. } => {
                 write!(f, "GET http://{}{path}", Socket(*to, *port))
             }
-            Self::Dns { name, server: Some(server) } => write!(f, "dns {name} at {server}"),
-            Self::Dns { name, server: None } => write!(f, "dns {name}"),
+            Self::Dns { name, server: Some(server), .. } => write!(f, "dns {name} at {server}"),
+            Self::Dns { name, server: None, .. } => write!(f, "dns {name}"),
             Self::Read { path } => write!(f, "read {path}"),
             Self::Facts => f.write_str("facts"),
             Self::Kernel { act } => f.write_str(act),
@@ -375,8 +378,8 @@ mod tests {
         "0 http 10.0.0.1 80 GET /x digest 1500",
         "GET http://10.0.0.1:80/x"
     )]
-    #[case(Verb::Dns { name: "a.b".into(), server: None }, "0 dns a.b a - 1500", "dns a.b")]
-    #[case(Verb::Dns { name: "a.b".into(), server: "10.0.0.1:53".parse().ok() }, "0 dns a.b a 10.0.0.1#53 1500", "dns a.b at 10.0.0.1:53")]
+    #[case(Verb::Dns { name: "a.b".into(), ipv6: false, server: None }, "0 dns a.b a - 1500", "dns a.b")]
+    #[case(Verb::Dns { name: "a.b".into(), ipv6: true, server: "10.0.0.1:53".parse().ok() }, "0 dns a.b aaaa 10.0.0.1#53 1500", "dns a.b at 10.0.0.1:53")]
     #[case(Verb::Kernel { act: "chroot" }, "0 kernel chroot", "chroot")]
     #[case(Verb::Facts, "0 facts", "facts")]
     #[case(Verb::Read { path: "/proc/1/status" }, "0 read /proc/1/status 16384", "read /proc/1/status")]

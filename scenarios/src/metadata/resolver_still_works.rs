@@ -4,7 +4,7 @@
 //!
 //! Attempted: nothing that must be refused; what must not have happened is the cut. A name of the cluster and one outside are asked for
 //! through the pod's own resolver, from a probe in each namespace. Expected: the first has an address, the second is answered, be it with
-//! "no such name". Control: the same questions to an address where no name server is stay without an answer.
+//! "no such name"; where nobody hears of names outside, not even a probe that no policy selects, there is nothing to cut. Control: the same questions to an address where no name server is stay without an answer.
 use harness::attempt::packets::names::Name;
 use harness::cx::Cx;
 use harness::rights;
@@ -20,7 +20,7 @@ pub const SCENARIO: Scenario = Scenario {
     severity: Severity::Medium,
     impact: Impact::Probe,
     scope: Scope::EachNamespace,
-    needs: &[rights::PROBES, rights::EXEC],
+    needs: &[rights::PROBES, rights::EXEC, rights::OUTSIDE],
     attempts: |_| vec!["a name of the cluster and one outside, through the pod's own resolver".into()],
     controls: |_| 0,
     pods: 0,

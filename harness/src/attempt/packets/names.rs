@@ -35,12 +35,13 @@ impl Name {
         }
     }
 
-    fn verb(self, domain: &str) -> Verb {
+    /// Asked for in the family that `probe` has an address of: a cluster of IPv6 alone has no others.
+    fn verb(self, domain: &str, probe: &Probe) -> Verb {
         let name = match self {
             Self::InCluster(name) => format!("{name}.{domain}"),
             Self::Outside(name) => name.to_owned(),
         };
-        Verb::Dns { name, server: None }
+        Verb::Dns { name, ipv6: probe.address.is_ipv6(), server: None }
     }
 }
 
@@ -51,11 +52,13 @@ impl Cx {
     /// Inconclusive where an exec broke, where the pod does not say what the cluster's domain is, or where nowhere answers, too.
     pub async fn names_resolve(&self, probe: &Arc<Probe>, names: &[Name]) -> Attempted {
         let domain = domain(probe).await?;
-        let mut verbs: Vec<Verb> = names.iter().map(|name| name.verb(&domain)).collect();
+        let mut verbs: Vec<Verb> = names.iter().map(|name| name.verb(&domain, probe)).collect();
         // An agent sends back what it gets there, which is no answer to a question.
         let port = self.env.probes.echoing();
-        let nowhere = names.iter().map(|name| match name.verb(&domain) {
-            Verb::Dns { name, .. } => Verb::Dns { name, server: Some(SocketAddr::new(probe.address, port)) },
+        let nowhere = names.iter().map(|name| match name.verb(&domain, probe) {
+            Verb::Dns { name, ipv6, .. } => {
+                Verb::Dns { name, ipv6, server: Some(SocketAddr::new(probe.address, port)) }
+            }
             verb => verb,
         });
         verbs.extend(nowhere);
@@ -65,9 +68,20 @@ impl Cx {
         let (asked, nowhere) = answers.split_at(names.len().min(answers.len()));
         let told = |verb: &Verb, answer: &Answer| format!("{verb} from {probe}: {}", told(answer));
         let cut = names.iter().zip(&verbs).zip(asked).filter(|((name, _), answer)| !name.resolved(answer));
-        let cut: Vec<String> = cut.map(|((_, verb), answer)| told(verb, answer)).collect();
+        let cut: Vec<_> = cut.map(|((name, verb), answer)| (*name, told(verb, answer))).collect();
         if !cut.is_empty() {
-            return Ok(Verdict::allowed(format!("cut: {}", cut.join("; "))));
+            let list = cut.iter().map(|(_, told)| told.as_str()).collect::<Vec<_>>().join("; ");
+            // Some clusters have no way out by design.
+            let outside: Vec<Name> =
+                cut.iter().map(|(name, _)| *name).filter(|name| matches!(name, Name::Outside(_))).collect();
+            if outside.len() == cut.len()
+                && let Some(heard) = self.nobody_resolves(&outside, &domain).await?
+            {
+                return Err(NoVerdict::not_applicable(format!(
+                    "nobody here resolves names outside, not even a probe that no policy selects: {list}; {heard}"
+                )));
+            }
+            return Ok(Verdict::allowed(format!("cut: {list}")));
         }
         let all = |answers: &[Answer], skipped: usize| {
             let each = verbs.iter().skip(skipped).zip(answers).map(|(verb, answer)| told(verb, answer));
@@ -82,6 +96,20 @@ impl Cx {
         let control = Control::proved(format!("where no name server is, there is no answer: {unheard}"));
         let slowest_ms = asked.iter().map(|answer| answer.ms).max().unwrap_or_default();
         Ok(Verdict::denied(Guard::Intact, all(asked, 0), control, slowest_ms).of_attempts(names.len()))
+    }
+}
+
+impl Cx {
+    /// What a probe hears that no policy of the cluster's users selects, where none of `names` is resolved for it either.
+    async fn nobody_resolves(&self, names: &[Name], domain: &str) -> Result<Option<String>, NoVerdict> {
+        let witness = self.outside_probe(self.node()?).await?;
+        let verbs: Vec<Verb> = names.iter().map(|name| name.verb(domain, &witness)).collect();
+        let answers = witness.line.ask(verbs.clone()).await.map_err(NoVerdict::Inconclusive)?;
+        if names.iter().zip(&answers).any(|(name, answer)| name.resolved(answer)) {
+            return Ok(None);
+        }
+        let heard = verbs.iter().zip(&answers).map(|(verb, answer)| format!("{verb} from {witness}: {}", told(answer)));
+        Ok(Some(heard.collect::<Vec<_>>().join("; ")))
     }
 }
 
