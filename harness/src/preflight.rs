@@ -213,11 +213,14 @@ fn foreseen(env: &Env, entry: &Entry, attempts: &[String], missing: &[Right]) ->
         };
         return Some(format!("not applicable: {of}"));
     }
-    if makes(entry) && env.hosts.is_empty() {
+    // What is a dry run, or never to run, needs neither a node nor an image.
+    if ![rights::PROBES, rights::EXEC].iter().any(|needed| entry.scenario.needs.contains(needed)) {
+        return None;
+    }
+    if env.hosts.is_empty() {
         return Some("inconclusive: no node can host a probe".into());
     }
-    let makes_pods = of_scenario(entry).any(|right| right.resource == "pods" && right.verb == "create");
-    env.probes.image().err().filter(|_| makes_pods).map(|why| format!("inconclusive: {why}"))
+    env.probes.image().err().map(|why| format!("inconclusive: {why}"))
 }
 
 #[cfg(test)]

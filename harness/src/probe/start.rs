@@ -47,7 +47,17 @@ pub struct AgentImage {
     pub tag: Option<String>,
 }
 
+/// What stands for an image in pods that are never to run: Kubernetes' own pause, 3.10.
+const PAUSE: &str = "registry.k8s.io/pause";
+const PAUSE_TAG: &str = "3.10";
+const PAUSE_DIGEST: &str = "sha256:ee6521f290b2168b6e0935a181d4cff9be1ac3f505666ef0e3c98fae8199917a";
+
 impl AgentImage {
+    /// One by digest that nobody need have: admission looks at names, and nothing is pulled for a dry run.
+    pub(crate) fn in_name_only() -> Self {
+        Self { reference: format!("{PAUSE}@{PAUSE_DIGEST}"), pull: false, tag: Some(format!("{PAUSE}:{PAUSE_TAG}")) }
+    }
+
     /// The same repository by tag: one that the image has, where that is known, for whoever asks the registry refuses what is not there.
     pub(crate) fn tagged(&self) -> Option<String> {
         let (repository, _) = self.reference.split_once('@')?;
@@ -118,12 +128,17 @@ impl Probes {
         }
     }
 
-    /// The image, for pods that are never to run.
+    /// The image that agents run from.
     ///
     /// # Errors
     /// Why there is none.
     pub fn image(&self) -> Result<&AgentImage, String> {
         self.image.as_ref().map_err(Clone::clone)
+    }
+
+    /// An image for pods that are never to run: the same, or where no node has one in common with the others any.
+    pub(crate) fn image_in_name(&self) -> AgentImage {
+        self.image.clone().unwrap_or_else(|_| AgentImage::in_name_only())
     }
 
     /// A UDP port of every agent, where it sends back what it gets.

@@ -123,7 +123,7 @@ impl Guarded<'_> {
 /// # Errors
 /// Inconclusive where it is not known by digest.
 pub(super) fn tagged(cx: &Cx) -> Result<String, NoVerdict> {
-    let image = cx.env.probes.image().map_err(NoVerdict::Inconclusive)?;
+    let image = cx.env.probes.image_in_name();
     image.tagged().ok_or_else(|| {
         NoVerdict::inconclusive("the probes' image is not named by digest: name one that is with --agent-image")
     })

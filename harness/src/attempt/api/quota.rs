@@ -113,7 +113,7 @@ impl Cx {
 
     /// A pod that counts but is never scheduled: it costs the cluster nothing.
     fn gated_pod(&self, namespace: &str, name: &str) -> Result<Pod, NoVerdict> {
-        let image = self.env.probes.image().map_err(NoVerdict::Inconclusive)?;
+        let image = self.env.probes.image_in_name();
         let mut pod = pod::plain(name, namespace, &image.reference, &self.env.sandbox.labels(), &self.env.sandbox.pods)
             .map_err(|error| NoVerdict::inconclusive(error.to_string()))?;
         pod.metadata.annotations.get_or_insert_default().extend(self.env.sandbox.annotations().clone());
