@@ -63,9 +63,8 @@ impl Cx {
             value(status.and_then(|status| status.used.as_ref())),
         );
         if taken_up.is_none() || taken_up != hard {
-            return Err(NoVerdict::inconclusive(format!(
-                "quota {namespace}/{name} is not taken up by the quota controller: spec {hard:?}, status {taken_up:?}"
-            )));
+            let why = not_taken_up(namespace, name, bound, hard.as_deref(), taken_up.as_deref());
+            return Err(NoVerdict::inconclusive(why));
         }
         let counted = format!(
             "{namespace} has quota {name}: {bound} {} of {}",
@@ -129,6 +128,13 @@ fn bounds_pods(quota: &ResourceQuota) -> Option<&'static str> {
     PODS.into_iter().find(|name| !scoped && hard.contains_key(*name))
 }
 
+fn not_taken_up(namespace: &str, name: &str, bound: &str, hard: Option<&str>, taken_up: Option<&str>) -> String {
+    let [spec, status] = [hard, taken_up].map(|value| value.unwrap_or("nothing"));
+    format!(
+        "quota {namespace}/{name} is not taken up by the quota controller: for {bound} its spec says {spec}, its status {status}"
+    )
+}
+
 async fn taken_up(client: &Client, namespace: &str, within: Duration) -> Result<(), NoVerdict> {
     let quotas: Api<ResourceQuota> = Api::namespaced(client.clone(), namespace);
     let start = Instant::now();
@@ -161,5 +167,12 @@ mod tests {
     fn which_quota_bounds_every_pod(#[case] spec: serde_json::Value, #[case] expected: Option<&str>) {
         let quota: ResourceQuota = serde_json::from_value(json!({ "spec": spec })).unwrap();
         assert_eq!(bounds_pods(&quota), expected);
+    }
+
+    #[test]
+    fn a_quota_that_nobody_has_taken_up_is_told_in_words() {
+        let told = not_taken_up("tenant-a", "pods", "count/pods", Some("10"), None);
+        let expected = "quota tenant-a/pods is not taken up by the quota controller: for count/pods its spec says 10, its status nothing";
+        assert_eq!(told, expected);
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! Here the forbidden thing is the cut, as in [`crate::attempt::packets::names`]. The webhooks ask for nothing but dry runs of the run's own, in its own
 //! namespace. No agent speaks TLS: what the API server says of the failed call tells whether it got as far as an agent.
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,6 +39,17 @@ enum Call {
     /// There was no call: the webhook is not known yet.
     None,
     Unclear(String),
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Reached(why) => write!(f, "it arrived: {why}"),
+            Self::Cut(why) => write!(f, "it did not arrive: {why}"),
+            Self::None => f.write_str("its webhook is not asked"),
+            Self::Unclear(why) => f.write_str(why),
+        }
+    }
 }
 
 impl Cx {
@@ -120,8 +132,7 @@ fn judged(probes: &[Arc<Probe>], calls: &[Call], nobody: &Call, after: Duration)
         match call {
             Call::Reached(why) => reached.push(format!("{probe}: {why}")),
             Call::Cut(why) => cut.push(format!("{probe}: {why}")),
-            Call::None => unclear.push(format!("{probe}: its webhook is not asked")),
-            Call::Unclear(why) => unclear.push(format!("{probe}: {why}")),
+            call @ (Call::None | Call::Unclear(_)) => unclear.push(format!("{probe}: {call}")),
         }
     }
     if !unclear.is_empty() {
@@ -132,7 +143,7 @@ fn judged(probes: &[Arc<Probe>], calls: &[Call], nobody: &Call, after: Duration)
         return Ok(Verdict::allowed(format!("cut for {seconds} s, from the API server to {}", cut.join("; "))));
     }
     let Call::Cut(why) = nobody else {
-        return Err(NoVerdict::inconclusive(format!("no control: a call to where nobody listens: {nobody:?}")));
+        return Err(NoVerdict::inconclusive(format!("no control: a call to where nobody listens: {nobody}")));
     };
     let control = Control::proved(format!("a call to where nobody listens does not arrive: {why}"));
     let evidence = format!("the API server's calls arrive at {}", reached.join("; "));
@@ -175,6 +186,15 @@ mod tests {
         assert_eq!(found, expected);
         // Another webhook's trouble says nothing of this one.
         assert!(matches!(call(&message, 2), Call::Unclear(_)));
+    }
+
+    #[rstest]
+    #[case::arrived(Call::Reached("EOF".into()), "it arrived: EOF")]
+    #[case::not_asked(Call::None, "its webhook is not asked")]
+    #[case::unclear(Call::Unclear("service \"w\" not found".into()), "service \"w\" not found")]
+    fn a_call_that_is_no_control_is_told_in_words(#[case] nobody: Call, #[case] expected: &str) {
+        let told = judged(&[], &[], &nobody, Duration::ZERO).unwrap_err().to_string();
+        assert_eq!(told, format!("no control: a call to where nobody listens: {expected}"));
     }
 
     #[test]
