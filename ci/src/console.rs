@@ -6,6 +6,7 @@ use std::sync::Arc;
 use anyhow::{Result, bail};
 use ci::progress::Stderr;
 use ci::range::Progress;
+use harness::printable;
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Tells steps on standard error, each behind the seconds since now; standard output is for results.
@@ -31,7 +32,7 @@ pub(crate) fn run(command: impl Future<Output = Result<()>>) -> ExitCode {
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {
-    eprintln!("error: {error:#}");
+    eprintln!("error: {}", printable::line(&format!("{error:#}")));
     ExitCode::FAILURE
 }
 

@@ -13,6 +13,7 @@ pub mod memory;
 pub mod network_policy;
 pub mod pace;
 pub mod preflight;
+pub mod printable;
 pub mod probe;
 mod pulse;
 pub mod quiet;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::heat_map::Heat;
-use crate::record::outcome::Record;
+use crate::record::outcome::{PAIR, Record};
 use crate::words::Scope;
 
 /// A word for each ordered pair of namespaces.
@@ -38,9 +38,6 @@ impl Reachability {
         Self { scenario: record.id.clone(), to: to.into_iter().map(str::to_owned).collect(), from }
     }
 }
-
-/// Between the names of a pair's namespaces in the name of its cell.
-pub(crate) const PAIR: &str = " -> ";
 
 #[cfg(test)]
 mod tests {

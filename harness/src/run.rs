@@ -13,9 +13,11 @@ use tokio::time::timeout_at;
 use crate::cx::{Cx, Place};
 use crate::env::Env;
 use crate::heat_map::HeatMap;
+use crate::printable::line;
 use crate::quiet::Work;
-use crate::reachability::{PAIR, Reachability};
+use crate::reachability::Reachability;
 use crate::record::facts::IdlePool;
+use crate::record::outcome::{ON, PAIR};
 use crate::record::{Cell, NodeFacts, Outcome, Record, Run};
 use crate::scenario::{Entry, Impact, Scope};
 use crate::verdict::{Attempted, NoVerdict, Verdict};
@@ -43,11 +45,14 @@ pub fn run(
     env: &Arc<Env>,
     runtime: &Handle,
     suite: &str,
-    told: fn(&Record),
+    told: impl Fn(&Record) + Send + Sync + 'static,
 ) -> (Run, Conclusion) {
+    let told = Arc::new(told);
     let started = Timestamp::now();
     let start = Instant::now();
     let order: Vec<String> = entries.iter().map(|entry| entry.id.clone()).collect();
+    // What a scenario leaves that comes to no end: none is ever missing.
+    let crashed: Vec<Record> = entries.iter().map(crashed).collect();
     let records: Arc<Mutex<HashMap<String, Record>>> = Arc::default();
     // Everything begins at once: the pace, not a number of threads, decides what is under way. Whoever asks for threads gets no more
     // scenarios at a time.
@@ -66,7 +71,7 @@ pub fn run(
         .map(|(place, entry, known)| {
             let id = entry.id.clone();
             let (done, waited) = oneshot::channel();
-            let (env, records, at_once) = (env.clone(), records.clone(), at_once.clone());
+            let (env, records, at_once, told) = (env.clone(), records.clone(), at_once.clone(), told.clone());
             runtime.spawn(async move {
                 let _turn = match &at_once {
                     Some(at_once) => at_once.acquire().await.ok(),
@@ -87,15 +92,15 @@ pub fn run(
         Trial::ignorable_test(id.clone(), move || {
             let _ = waited.blocking_recv();
             let records = records.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-            let record = records.get(&id).ok_or_else(|| Failed::from("inconclusive: the scenario crashed"))?;
-            completion(&record.outcome)
+            records.get(&id).map_or_else(|| Err(Failed::from(format!("inconclusive: {CRASHED}"))), completion)
         })
     });
     // Each thread does nothing but wait for its scenario.
     let args = Arguments { test_threads: Some(threads), ..args.clone() };
     let conclusion = libtest_mimic::run(&args, trials.collect());
     let mut records = records.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let scenarios: Vec<Record> = order.iter().filter_map(|id| records.remove(id)).collect();
+    let scenarios: Vec<Record> =
+        crashed.into_iter().map(|crashed| records.remove(&crashed.id).unwrap_or(crashed)).collect();
     let run = Run {
         schema: 2,
         id: env.sandbox.run.clone(),
@@ -124,15 +129,37 @@ fn peak_memory_kib() -> Option<u64> {
     status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?.split_whitespace().next()?.parse().ok()
 }
 
-fn completion(outcome: &Outcome) -> Result<Completion, Failed> {
-    match outcome {
+/// libtest prints what it is handed as it is.
+fn completion(record: &Record) -> Result<Completion, Failed> {
+    match &record.outcome {
         Outcome::Denied { .. } => Ok(Completion::Completed),
-        Outcome::NotApplicable { why } => Ok(Completion::ignored_with(why)),
+        Outcome::NotApplicable { why } => Ok(Completion::ignored_with(line(why))),
         Outcome::Waived { reason, owner, until, .. } => {
-            Ok(Completion::ignored_with(format!("waived until {until} by {owner}: {reason}")))
+            Ok(Completion::ignored_with(line(&format!("waived until {until} by {owner}: {reason}"))))
         }
-        Outcome::Allowed { evidence } => Err(Failed::from(format!("allowed: {evidence}"))),
-        Outcome::Inconclusive { why } => Err(Failed::from(format!("inconclusive: {why}"))),
+        Outcome::Allowed { evidence } => Err(Failed::from(line(&format!("allowed: {evidence}")))),
+        Outcome::Inconclusive { why } => Err(Failed::from(line(&format!("inconclusive: {why}")))),
+    }
+}
+
+const CRASHED: &str = "the scenario crashed";
+
+/// What there is to say of a scenario without any of its cells.
+fn crashed(entry: &Entry) -> Record {
+    let scenario = entry.scenario;
+    Record {
+        id: entry.id.clone(),
+        title: scenario.title.into(),
+        explanation: entry.explanation(),
+        guidance: scenario.guidance.iter().map(ToString::to_string).collect(),
+        also: scenario.also.iter().map(ToString::to_string).collect(),
+        severity: scenario.severity,
+        impact: scenario.impact,
+        scope: scenario.scope,
+        outcome: Outcome::Inconclusive { why: CRASHED.into() },
+        cells: Vec::new(),
+        started_ms: 0,
+        elapsed_ms: 0,
     }
 }
 
@@ -168,7 +195,7 @@ async fn one(entry: &Entry, env: &Arc<Env>, cells: Vec<(String, Place, Work)>, s
         });
         async move {
             let (verdict, elapsed) = task.await.unwrap_or_else(|crash| {
-                (NoVerdict::inconclusive(format!("the scenario crashed: {}", panic_text(crash))).into(), Duration::ZERO)
+                (NoVerdict::inconclusive(format!("{CRASHED}: {}", panic_text(crash))).into(), Duration::ZERO)
             });
             Cell {
                 outcome: env.waivers.apply(&env.facts.name, &entry.id, &name, verdict.outcome),
@@ -181,18 +208,11 @@ async fn one(entry: &Entry, env: &Arc<Env>, cells: Vec<(String, Place, Work)>, s
     });
     let cells: Vec<Cell> = futures::future::join_all(cells).await;
     Record {
-        id: entry.id.clone(),
-        title: scenario.title.into(),
-        explanation: entry.explanation(),
-        guidance: scenario.guidance.iter().map(ToString::to_string).collect(),
-        also: scenario.also.iter().map(ToString::to_string).collect(),
-        severity: scenario.severity,
-        impact: scenario.impact,
-        scope: scenario.scope,
         outcome: worst(&cells),
         started_ms,
         elapsed_ms: (start.elapsed().as_millis() as u64).saturating_sub(started_ms),
         cells,
+        ..crashed(entry)
     }
 }
 
@@ -268,9 +288,9 @@ pub(crate) fn cells(scope: Scope, env: &Env) -> Vec<(String, Place)> {
             .flat_map(|namespace| env.hosts.iter().map(move |node| (namespace, node)))
             .map(|(namespace, node)| {
                 let place = Place { namespace: Some(namespace.clone()), node: Some(node.clone()), ..Place::default() };
-                (format!("{namespace} on {}", node.name), place)
+                (format!("{namespace}{ON}{}", node.name), place)
             })
-            .chain(namespaces.iter().flat_map(|namespace| untried(env, &format!("{namespace} on "))))
+            .chain(namespaces.iter().flat_map(|namespace| untried(env, &format!("{namespace}{ON}"))))
             .collect(),
     }
 }
@@ -334,6 +354,27 @@ mod tests {
         let pairs: Vec<String> = pairs(&names).map(|(from, to)| format!("{from}{to}")).collect();
         assert_eq!(pairs, ["ab", "ac", "ba", "bc", "ca", "cb"]);
     }
+
+    /// As libtest prints it: what a cluster says stays on its line and does nothing.
+    #[rstest]
+    #[case(Outcome::Allowed { evidence: ODD.into() }, "allowed: \\u{1b}[2Jno\\u{202e} test x ... ok")]
+    #[case(Outcome::Inconclusive { why: ODD.into() }, "inconclusive: \\u{1b}[2Jno\\u{202e} test x ... ok")]
+    #[case(Outcome::NotApplicable { why: ODD.into() }, "\\u{1b}[2Jno\\u{202e} test x ... ok")]
+    #[case(
+        Outcome::Waived { evidence: String::new(), reason: ODD.into(), owner: "o".into(), until: "2027-01-31".into() },
+        "waived until 2027-01-31 by o: \\u{1b}[2Jno\\u{202e} test x ... ok"
+    )]
+    fn libtest_is_handed_text(#[case] outcome: Outcome, #[case] expected: &str) {
+        let record = Record { outcome, ..crashed(&Entry::new("a", "b", "", &crate::scenario::sample::OBSERVES)) };
+        let told = match completion(&record) {
+            Ok(Completion::Ignored { reason }) => reason,
+            Ok(Completion::Completed) => None,
+            Err(failed) => failed.message().map(str::to_owned),
+        };
+        assert_eq!(told.as_deref(), Some(expected));
+    }
+
+    const ODD: &str = "\u{1b}[2Jno\u{202e}\ntest x ... ok";
 
     #[tokio::test]
     async fn a_crash_is_told_with_its_message() {

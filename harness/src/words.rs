@@ -127,6 +127,18 @@ pub enum Severity {
     Critical,
 }
 
+impl Severity {
+    /// As reports print it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+            Self::Critical => "critical",
+        }
+    }
+}
+
 /// What a scenario is repeated for; each repetition is a cell of its record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

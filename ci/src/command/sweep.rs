@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use clap::Args;
+use harness::printable;
 use harness::sandbox::Swept;
 
 #[derive(Args)]
@@ -20,7 +21,7 @@ pub(crate) async fn run(Arguments { cluster }: Arguments) -> Result<()> {
         (runs, _) => println!("what {runs} runs had left in cluster {cluster} is gone"),
     }
     if let Some(held) = warning {
-        eprintln!("warning: {held}");
+        eprintln!("warning: {}", printable::line(&held));
     }
     Ok(())
 }

@@ -3,6 +3,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::words::{Guard, Impact, Scope, Severity};
 
+/// Between the names of a pair's namespaces in the name of its cell.
+pub(crate) const PAIR: &str = " -> ";
+/// Between a namespace and a node in the name of their cell.
+pub(crate) const ON: &str = " on ";
+
 /// What became of an attempt, of a cell, or of a scenario (its worst cell).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
@@ -60,6 +65,24 @@ pub struct Cell {
     /// How many forbidden things were tried for this verdict.
     #[serde(default)]
     pub attempts: usize,
+}
+
+impl Cell {
+    /// The names that a cell of that scope is called by, each behind what it is a name of.
+    pub fn own_names(&self, scope: Scope) -> Vec<(&'static str, &str)> {
+        let two = |between, first, second| match self.name.split_once(between) {
+            Some((one, other)) => vec![(first, one), (second, other)],
+            None => vec![(first, &*self.name)],
+        };
+        match scope {
+            Scope::Cluster => Vec::new(),
+            Scope::EachNamespace => vec![("NAMESPACE", &self.name)],
+            Scope::EachNode => vec![("NODE", &self.name)],
+            Scope::EachPool => vec![("POOL", &self.name)],
+            Scope::EachPair => two(PAIR, "NAMESPACE", "OTHER-NAMESPACE"),
+            Scope::EachNamespaceOnEachPool => two(ON, "NAMESPACE", "NODE"),
+        }
+    }
 }
 
 /// One scenario of a run.
