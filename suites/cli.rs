@@ -1,5 +1,5 @@
 //! The words after `cargo test --`: libtest's own, and what says which cluster.
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow, ensure};
 use clap::Parser;
@@ -76,7 +76,7 @@ impl Cli {
 
     /// Where the reports go.
     pub fn report_dir(&self) -> PathBuf {
-        self.report_dir.as_ref().map_or_else(whereabouts::reports, |folder| whereabouts::here().join(folder))
+        report_dir(self.report_dir.as_deref())
     }
 
     /// Which cluster is meant.
@@ -86,6 +86,46 @@ impl Cli {
             Some(("kind", name)) => Cluster::Range(name),
             _ => Cluster::Named(&self.cluster),
         }
+    }
+}
+
+fn report_dir(said: Option<&Path>) -> PathBuf {
+    said.map_or_else(whereabouts::reports, |folder| whereabouts::here().join(folder))
+}
+
+/// What a command line that cannot be read says of its reports.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Where they go.
+    pub report_dir: PathBuf,
+    /// The cluster that they are of.
+    pub cluster: String,
+    /// The suite that they are of.
+    pub suite: Option<String>,
+}
+
+impl Asked {
+    /// Looks through the process' own arguments; `None` where they ask for no run, or do not say where its reports go.
+    pub fn read() -> Option<Self> {
+        let words: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+        if words.iter().any(|word| matches!(&**word, "--plan" | "--list")) {
+            return None;
+        }
+        // An option without its value is told apart from one that is not there.
+        let value = |option: &str| {
+            let place = words.iter().rposition(|word| word.split('=').next() == Some(option))?;
+            let behind = words[place].split_once('=').map(|(_, value)| value.to_owned());
+            Some(behind.or_else(|| words.get(place + 1).cloned()).filter(|value| !value.starts_with('-')))
+        };
+        let folder = match value("--report-dir") {
+            Some(None) => return None,
+            said => said.flatten(),
+        };
+        Some(Self {
+            report_dir: report_dir(folder.as_deref().map(Path::new)),
+            cluster: value("--cluster").flatten().unwrap_or_else(|| "kind".into()),
+            suite: value("--suite").flatten(),
+        })
     }
 }
 

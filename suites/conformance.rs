@@ -10,37 +10,72 @@ mod whereabouts;
 
 use std::io::IsTerminal;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Error, Result, anyhow, bail};
 use harness::env::Env;
 use harness::preflight::Plan;
+use harness::printable;
 use harness::record::{Outcome, Record, Run, Totals};
 use harness::sandbox::{Swept, sweep_expired};
 use harness::scenario::Entry;
+use reports::Folder;
+use reports::terminal::{self, Terminal};
 use tokio::runtime::Runtime;
 
-use cli::Cli;
-use console::{note, say};
+use cli::{Asked, Cli};
+use console::{note, say, show};
 
 fn main() -> ExitCode {
-    let ended = Cli::read().and_then(|cli| {
+    let ended = Cli::read().map_err(unread).and_then(|cli| {
         let entries = scenarios::all();
         if cli.test.list {
             return Ok(libtest_mimic::run(&cli.test, harness::run::catalogue(&entries)).exit_code());
         }
-        conformance(cli, entries)
+        if cli.plan {
+            return conformance(cli, entries, None);
+        }
+        // The first thing that may fail: from here on nothing that an earlier run has left passes for this one's.
+        let folder = begin(&cli.report_dir(), &cli.cluster, cli.suite.as_deref())?;
+        conformance(cli, entries, Some(folder.clone())).map_err(|error| told(&folder, error))
     });
     ended.unwrap_or_else(|error| {
-        // Other people's words are in it, and they may run over several lines.
-        let sentence = format!("{error:#}");
-        note(format!("error: {}", sentence.split_whitespace().collect::<Vec<_>>().join(" ")));
+        note(format!("error: {}", sentence(&error)));
         ExitCode::FAILURE
     })
 }
 
-fn conformance(cli: Cli, entries: Vec<Entry>) -> Result<ExitCode> {
+/// Other people's words are in it, and they may run over several lines.
+fn sentence(error: &Error) -> String {
+    printable::line(&format!("{error:#}"))
+}
+
+fn begin(dir: &Path, cluster: &str, suite: Option<&str>) -> Result<Arc<Folder>> {
+    let suite = suite.map(selection::name);
+    let folder = Folder::begin(dir, cluster, suite.as_deref());
+    Ok(Arc::new(folder.map_err(|error| anyhow!("{error:#}; choose another with --report-dir"))?))
+}
+
+/// The error, once the reports say it too.
+fn told(folder: &Folder, error: Error) -> Error {
+    match folder.fail(&sentence(&error)) {
+        Ok(()) => error,
+        Err(unwritten) => anyhow!("{error:#}; {unwritten:#}"),
+    }
+}
+
+/// As [`told`], for words that are no command line: whoever publishes the reports does so all the same.
+fn unread(error: Error) -> Error {
+    let Some(Asked { report_dir, cluster, suite }) = Asked::read() else { return error };
+    match begin(&report_dir, &cluster, suite.as_deref()) {
+        Ok(folder) => told(&folder, error),
+        Err(in_the_way) => anyhow!("{error:#}; {in_the_way:#}"),
+    }
+}
+
+fn conformance(cli: Cli, entries: Vec<Entry>, folder: Option<Arc<Folder>>) -> Result<ExitCode> {
     let settings = cluster::settings(&cli)?;
     let (suite, mut selection) = selection::suite(&cli, settings.suite.as_deref(), &entries)?;
     let allows = selection.allow_also(&settings.allow, &entries);
@@ -58,10 +93,8 @@ fn conformance(cli: Cli, entries: Vec<Entry>) -> Result<ExitCode> {
             None => bail!("the options leave no scenario to run: `cargo test -- --list` shows them all"),
         }
     }
-    reports::ensure_folder(&cli.report_dir())
-        .map_err(|error| anyhow!("{error:#}; choose another with --report-dir"))?;
     let runtime = Runtime::new()?;
-    let signals = signals::Watch::start(&runtime);
+    let signals = signals::Watch::start(&runtime, folder.clone());
     let reached = runtime.block_on(async {
         let cluster = cluster::reach(&cli, &settings, &signals).await?;
         let env = Env::open(&cli.cluster, cluster.connection, &settings, selection, scenarios::LISTENING).await;
@@ -70,8 +103,15 @@ fn conformance(cli: Cli, entries: Vec<Entry>) -> Result<ExitCode> {
     });
     signals.stand_aside();
     let (range, env) = reached?;
-    let stays = range.is_none();
-    let finished = env.and_then(|env| attempt_all(&cli, &suite, entries, env, stays, &runtime, &signals));
+    let session = Session {
+        cli: &cli,
+        suite: &suite,
+        stays: range.is_none(),
+        runtime: &runtime,
+        signals: &signals,
+        folder: folder.as_deref(),
+    };
+    let finished = env.and_then(|env| attempt_all(&session, entries, env));
     // Whatever became of the run, a throw-away cluster goes.
     if let Some(range) = range {
         note("removing the throw-away cluster");
@@ -80,23 +120,28 @@ fn conformance(cli: Cli, entries: Vec<Entry>) -> Result<ExitCode> {
     finished
 }
 
-fn attempt_all(
-    cli: &Cli,
-    suite: &str,
-    entries: Vec<Entry>,
-    env: Env,
+/// What a run is asked for, and what goes along with it.
+struct Session<'a> {
+    cli: &'a Cli,
+    suite: &'a str,
+    /// Whether the cluster is there after the run.
     stays: bool,
-    runtime: &Runtime,
-    signals: &signals::Watch,
-) -> Result<ExitCode> {
+    runtime: &'a Runtime,
+    signals: &'a signals::Watch,
+    /// Where its reports go; none where nothing is to be attempted.
+    folder: Option<&'a Folder>,
+}
+
+fn attempt_all(session: &Session, entries: Vec<Entry>, env: Env) -> Result<ExitCode> {
+    let Session { cli, suite, stays, runtime, signals, folder } = *session;
     let preflight =
         runtime.block_on(Plan::of(&env, &entries)).map_err(|why| anyhow!("cluster {}: {why}", cli.cluster))?;
-    if cli.plan {
+    let Some(folder) = folder else {
         for line in plan::lines(&preflight, &env, suite) {
             say(line);
         }
         return Ok(ExitCode::SUCCESS);
-    }
+    };
     if let Some(why) = preflight.too_many(env.most_pods) {
         bail!("cluster {}: {why}", cli.cluster);
     }
@@ -113,8 +158,9 @@ fn attempt_all(
     }
     let facts = &env.facts;
     let pools = env.hosts.len();
+    say("");
     say(format!(
-        "\nrunning {} scenarios of suite {suite} against {} ({}, {}), {} namespaces, {pools} node pools",
+        "running {} scenarios of suite {suite} against {} ({}, {}), {} namespaces, {pools} node pools",
         entries.len(),
         facts.name,
         facts.server,
@@ -128,10 +174,22 @@ fn attempt_all(
     signals.guard(env.clone());
     // libtest's own printing knows neither guards nor cells: ours replaces it, unless one of its formats is asked for.
     let ours = cli.test.format.is_none() && !cli.test.quiet && cli.test.logfile.is_none();
-    let (test, tell): (_, fn(&Record)) = if ours {
-        (libtest_mimic::Arguments { logfile: Some(NOWHERE.into()), ..cli.test.clone() }, tell)
+    let test = if ours {
+        libtest_mimic::Arguments { logfile: Some(NOWHERE.into()), ..cli.test.clone() }
     } else {
-        (cli.test.clone(), |_| ())
+        cli.test.clone()
+    };
+    let colors = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
+    let terminal = Arc::new(Mutex::new(Terminal::new(colors)));
+    let tell = {
+        let terminal = terminal.clone();
+        move |record: &Record| {
+            if ours {
+                // Held until it is printed: what refers to a line comes after it.
+                let mut terminal = terminal.lock().unwrap_or_else(PoisonError::into_inner);
+                show(terminal.lines(record));
+            }
+        }
     };
     let ran = catch_unwind(AssertUnwindSafe(|| harness::run::run(&test, entries, &env, runtime.handle(), suite, tell)));
     signals.stand_aside();
@@ -139,16 +197,30 @@ fn attempt_all(
     let swept = if stays { runtime.block_on(env.sandbox.sweep()) } else { Ok(Swept::default()) };
     signals.stand_aside();
     signals.release();
-    let Ok((run, conclusion)) = ran else { bail!("the run crashed; what it had made was swept ({swept:?})") };
-    let written = reports::write_all(&run, &cli.report_dir())?;
+    let Ok((run, conclusion)) = ran else {
+        bail!(
+            "the run crashed; {}",
+            match swept {
+                Ok(Swept { warning: Some(held), .. }) => format!("what it had made is taken away, but {held}"),
+                Ok(_) => "what it had made is taken away".into(),
+                Err(left) => left,
+            }
+        )
+    };
+    if run.scenarios.is_empty() {
+        bail!("no scenario ran");
+    }
+    let written = folder.complete(&run)?;
     if ours {
         for path in written {
             say(format!("report: {}", path.display()));
         }
-        for line in reports::terminal::waivers(&run).into_iter().chain(reports::terminal::allowances(&run)) {
+        let shared = terminal.lock().unwrap_or_else(PoisonError::into_inner).shared();
+        for line in shared.into_iter().chain(terminal::waivers(&run)).chain(terminal::allowances(&run)) {
             say(line);
         }
-        say(format!("\n{}", closing_line(&run)));
+        say("");
+        closing_lines(&run).into_iter().for_each(say);
     }
     match swept {
         Ok(Swept { warning: Some(held), .. }) => note(format!("warning: cluster {}: {held}", cli.cluster)),
@@ -157,21 +229,13 @@ fn attempt_all(
             bail!("cluster {name}: {left}, or have `cargo xtask sweep --cluster {name}` do it", name = cli.cluster)
         }
     }
-    if conclusion.num_passed + conclusion.num_failed + conclusion.num_ignored == 0 {
-        bail!("no scenario ran");
-    }
     Ok(conclusion.exit_code())
 }
 
 const NOWHERE: &str = if cfg!(windows) { "NUL" } else { "/dev/null" };
 
-fn tell(record: &Record) {
-    let colors = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    say(reports::terminal::line(record, colors));
-}
-
 /// As libtest closes, so that whatever reads its last line reads ours; then in the words of a verdict.
-fn closing_line(run: &Run) -> String {
+fn closing_lines(run: &Run) -> [String; 2] {
     let Totals { passed, failed, inconclusive, waived, not_applicable } = run.totals();
     let word = if failed + inconclusive == 0 { "ok" } else { "FAILED" };
     let denials: usize = run
@@ -180,11 +244,13 @@ fn closing_line(run: &Run) -> String {
         .flat_map(|record| &record.cells)
         .filter(|cell| matches!(cell.outcome, Outcome::Denied { .. }))
         .count();
-    format!(
-        "test result: {word}. {passed} passed; {} failed; {} ignored; 0 measured; 0 filtered out; finished in {:.2}s\n{} ({denials} cells denied)",
-        failed + inconclusive,
-        waived + not_applicable,
-        run.elapsed_ms as f64 / 1000.0,
-        reports::terminal::summary(run),
-    )
+    [
+        format!(
+            "test result: {word}. {passed} passed; {} failed; {} ignored; 0 measured; 0 filtered out; finished in {:.2}s",
+            failed + inconclusive,
+            waived + not_applicable,
+            run.elapsed_ms as f64 / 1000.0,
+        ),
+        format!("{} ({denials} cells denied)", terminal::summary(run)),
+    ]
 }

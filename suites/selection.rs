@@ -28,6 +28,7 @@ pub fn suite(cli: &Cli, settled: Option<&str>, entries: &[Entry]) -> Result<(Str
         return Ok((name.into(), Suite::parse(text, entries)?));
     }
     let path = whereabouts::here().join(name);
+    let called = self::name(name);
     if !path.is_file() {
         let known = BUILT_IN.map(|(name, _)| name);
         let hint = harness::glob::nearest(name, known);
@@ -35,7 +36,14 @@ pub fn suite(cli: &Cli, settled: Option<&str>, entries: &[Entry]) -> Result<(Str
     }
     let text = std::fs::read_to_string(&path).with_context(|| format!("suite {} cannot be read", path.display()))?;
     let suite = Suite::parse(&text, entries).with_context(|| format!("suite {} cannot be used", path.display()))?;
-    Ok((name.into(), suite))
+    Ok((called, suite))
+}
+
+/// What reports call the suite of that name. A file below where the user stands is called by its way from there: other nights, or other
+/// machines, may have the whole in another place, and what a report's reader compares stays the same.
+pub fn name(said: &str) -> String {
+    let here = whereabouts::here();
+    here.join(said).strip_prefix(&here).map_or_else(|_| said.to_owned(), |below| below.display().to_string())
 }
 
 /// What the nearest waivers file, or the one that `cli` names, forgives.

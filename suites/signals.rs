@@ -3,6 +3,7 @@ use std::sync::{Arc, Mutex};
 
 use ci::range::Range;
 use harness::env::Env;
+use reports::Folder;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -19,8 +20,8 @@ struct Held {
 pub struct Watch(Arc<Mutex<Held>>);
 
 impl Watch {
-    /// Starts watching.
-    pub fn start(runtime: &Runtime) -> Self {
+    /// Starts watching; a run that is interrupted says so in its reports.
+    pub fn start(runtime: &Runtime, folder: Option<Arc<Folder>>) -> Self {
         let held: Arc<Mutex<Held>> = Arc::default();
         let watched = held.clone();
         runtime.spawn(async move {
@@ -28,7 +29,8 @@ impl Watch {
             let [Ok(mut hangup), Ok(mut interrupt), Ok(mut terminate)] = kinds.map(signal) else { return };
             let code =
                 tokio::select! { _ = hangup.recv() => 129, _ = interrupt.recv() => 130, _ = terminate.recv() => 143 };
-            note("\ninterrupted: taking away what the run has made");
+            note("");
+            note("interrupted: taking away what the run has made");
             let (env, range) = {
                 let mut held = watched.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
                 held.interrupted = true;
@@ -44,6 +46,10 @@ impl Watch {
                 ),
                 (None, None) => "nothing was made".to_owned(),
             };
+            let unwritten = folder.and_then(|folder| folder.fail("the run was interrupted by a signal").err());
+            if let Some(error) = unwritten {
+                note(format!("warning: {error:#}"));
+            }
             // A throw-away cluster takes everything with it.
             let ended = async {
                 match (range, env) {

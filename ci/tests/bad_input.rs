@@ -341,6 +341,12 @@ fn an_expired_token() {
 }
 
 #[test]
+fn an_answer_that_would_do_something_to_the_terminal() {
+    let odd = "\u{1b}[2J\u{9b}31mno\u{202e}tnediserp\u{2067}\r\n\u{200b}error: none";
+    assert_snapshot!(at("http", server::answering("502 Bad Gateway", "text/plain", odd)), @r"error: the API server http://127.0.0.1:[port]/ does not say who context prod is (502: \u{1b}[2J\u{9b}31mno\u{202e}tnediserp\u{2067} \u{200b}error: none); is the cluster up, is there a route to it, and is this its address?");
+}
+
+#[test]
 fn a_range_without_a_name() {
     assert_snapshot!(Suite::new().run(&["--cluster", "kind:"]).sentence(), @"error: --cluster kind: names no range; `cargo xtask range status` shows those that are up");
 }

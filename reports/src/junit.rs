@@ -2,12 +2,21 @@
 //!
 //! Allowed is a failure, inconclusive an error, waived and not applicable are skipped. The cells are the case's text: JUnit has no level
 //! below a case. junit-report writes no properties, so what the run was is each suite's system-out.
+//!
+//! Many readers know a case by its classname and name alone, and take two of one name for one. The classname is
+//! `CLUSTER.SUITE.CHAPTER`, so that reports of several clusters, or of several suites on one, can be put together.
+mod counts;
+
 use anyhow::Context;
 use harness::record::{Cell, Outcome, Record, Run};
-use junit_report::{Duration, OffsetDateTime, ReportBuilder, TestCase, TestCaseBuilder, TestSuite};
+use junit_report::{Duration, OffsetDateTime, ReportBuilder, TestCase, TestCaseBuilder, TestResult, TestSuite};
 use time::format_description::well_known::Rfc3339;
 
+use crate::causes::Cause;
 use crate::xml_text::{legal, line};
+
+/// The chapter of what is said of a run as a whole.
+const RUN: &str = "run";
 
 /// The run as JUnit XML.
 ///
@@ -25,10 +34,29 @@ pub fn xml(run: &Run) -> anyhow::Result<String> {
         }
     }
     let suites = chapters.iter().map(|(name, records)| suite(run, started, name, records));
-    let report = ReportBuilder::new().add_testsuites(suites).build();
-    let mut xml = Vec::new();
-    report.write_xml(&mut xml).context("the run cannot be written as JUnit")?;
-    String::from_utf8(xml).context("the JUnit report is not text")
+    counts::with_counts(&ReportBuilder::new().add_testsuites(suites).build())
+}
+
+/// A run without verdicts, as one error that says why.
+///
+/// # Errors
+/// When it cannot be written as XML.
+pub(crate) fn unproved(cluster: &str, suite: Option<&str>, why: &str) -> anyhow::Result<String> {
+    let name = class(cluster, suite, RUN);
+    let mut case = TestCaseBuilder::error("run/completed", Duration::ZERO, "Inconclusive", &line(why));
+    let case = case.set_trace(&legal(why)).set_classname(&name).build();
+    let mut whole = TestSuite::new(&name);
+    whole.package = legal(suite.unwrap_or_default());
+    whole.hostname = legal(cluster);
+    whole.add_testcase(case);
+    counts::with_counts(&ReportBuilder::new().add_testsuite(whole).build())
+}
+
+/// What a case is known by besides its name. Chapters have no dot and the suite's are escaped, so that no two of them are the same.
+fn class(cluster: &str, suite: Option<&str>, chapter: &str) -> String {
+    let suite = suite.map(|suite| suite.replace('%', "%25").replace('.', "%2E"));
+    let parts = [Some(cluster), suite.as_deref(), Some(chapter)];
+    legal(&parts.into_iter().flatten().collect::<Vec<_>>().join("."))
 }
 
 /// The part of a scenario's id before the slash.
@@ -37,7 +65,8 @@ fn chapter(record: &Record) -> &str {
 }
 
 fn suite(run: &Run, started: OffsetDateTime, chapter: &str, records: &[&Record]) -> TestSuite {
-    let mut suite = TestSuite::new(&legal(chapter));
+    let class = class(&run.cluster.name, Some(&run.suite), chapter);
+    let mut suite = TestSuite::new(&class);
     suite.package = legal(&run.suite);
     suite.hostname = legal(&run.cluster.name);
     let first = records.iter().map(|record| record.started_ms).min().unwrap_or_default();
@@ -46,51 +75,71 @@ fn suite(run: &Run, started: OffsetDateTime, chapter: &str, records: &[&Record])
         "run {} of suite {} against cluster {} ({}, {})",
         run.id, run.suite, run.cluster.name, run.cluster.server, run.cluster.version
     )));
-    suite.add_testcases(records.iter().map(|record| case(record)));
+    suite.add_testcases(records.iter().map(|record| case(record, &class)));
     suite
 }
 
-fn case(record: &Record) -> TestCase {
+fn case(record: &Record, class: &str) -> TestCase {
     let (id, time, text) = (legal(&record.id), milliseconds(record.elapsed_ms), legal(&text(record)));
     let mut case = match &record.outcome {
         Outcome::Denied { .. } => TestCaseBuilder::success(&id, time),
-        Outcome::Allowed { evidence } => {
-            TestCaseBuilder::failure(&id, time, "Allowed", &line(first_allowed(record).unwrap_or(evidence)))
-        }
-        Outcome::Inconclusive { why } => TestCaseBuilder::error(&id, time, "Inconclusive", &line(why)),
-        Outcome::NotApplicable { why } => TestCaseBuilder::skipped_with_cause(&id, "NotApplicable", &line(why)),
-        Outcome::Waived { reason, owner, until, .. } => {
-            TestCaseBuilder::skipped_with_cause(&id, "Waived", &line(&format!("until {until} by {owner}: {reason}")))
-        }
+        Outcome::Allowed { .. } => TestCaseBuilder::failure(&id, time, "Allowed", &message(record)),
+        Outcome::Inconclusive { .. } => TestCaseBuilder::error(&id, time, "Inconclusive", &message(record)),
+        Outcome::NotApplicable { .. } => TestCaseBuilder::skipped_with_cause(&id, "NotApplicable", &message(record)),
+        Outcome::Waived { .. } => TestCaseBuilder::skipped_with_cause(&id, "Waived", &message(record)),
     };
     match record.outcome {
         Outcome::Allowed { .. } | Outcome::Inconclusive { .. } => case.set_trace(&text),
         // A success has no text of its own, and few readers show that of a skipped case.
         Outcome::Denied { .. } | Outcome::Waived { .. } | Outcome::NotApplicable { .. } => case.set_system_out(&text),
     };
-    let mut case = case.set_classname(&legal(chapter(record))).build();
+    let mut case = case.set_classname(class).build();
     case.time = time;
+    // The builder keeps a text for what is bad alone, and some readers show nothing but the element's.
+    if let TestResult::SkippedWithCause { message, cause, .. } = &mut case.result {
+        *cause = Some(message.clone());
+    }
     case
 }
 
-fn first_allowed(record: &Record) -> Option<&str> {
-    record.cells.iter().find_map(|cell| match &cell.outcome {
-        Outcome::Allowed { evidence } => Some(&**evidence),
+/// The first cause of the scenario's outcome, with the cells that have it where they are several.
+fn message(record: &Record) -> String {
+    let causes = Cause::of(record, |cell| said(&record.outcome, &cell.outcome));
+    let whole = || said(&record.outcome, &record.outcome).unwrap_or_default();
+    let message = causes.first().map_or_else(whole, |cause| match cause.cells.len() {
+        1 => cause.said.clone(),
+        _ => format!("{}: {}", cause.whose(), cause.said),
+    });
+    line(&message)
+}
+
+/// What a message says of an outcome of the same kind as `of`.
+fn said(of: &Outcome, outcome: &Outcome) -> Option<String> {
+    match (of, outcome) {
+        (Outcome::Allowed { .. }, Outcome::Allowed { evidence }) => Some(evidence.clone()),
+        (Outcome::Inconclusive { .. }, Outcome::Inconclusive { why })
+        | (Outcome::NotApplicable { .. }, Outcome::NotApplicable { why }) => Some(why.clone()),
+        (Outcome::Waived { .. }, Outcome::Waived { reason, owner, until, .. }) => {
+            Some(format!("until {until} by {owner}: {reason}"))
+        }
         _ => None,
-    })
+    }
 }
 
 /// Everything a reader of the case needs: what must hold, who asks for it, and each cell.
 fn text(record: &Record) -> String {
     let asked_by = [&*record.guidance, &*record.also].concat().join(", ");
-    let severity = format!("{:?}", record.severity).to_lowercase();
+    let severity = record.severity.name();
     let mut text = format!("{}\nseverity: {severity}\nasked for by: {asked_by}\n", record.title);
     if record.cells.is_empty() {
         text += &format!("\n{}", told(&record.outcome));
     }
-    for Cell { name, outcome, elapsed_ms, denied_after_ms, .. } in &record.cells {
-        let after = denied_after_ms.map(|ms| format!(", denied after {ms} ms")).unwrap_or_default();
-        text += &format!("\n{name} ({elapsed_ms} ms{after})\n{}", told(outcome));
+    for Cause { cells, said, .. } in Cause::of(record, |cell| Some(told(&cell.outcome))) {
+        let cells = cells.into_iter().map(|Cell { name, elapsed_ms, denied_after_ms, .. }| {
+            let after = denied_after_ms.map(|ms| format!(", denied after {ms} ms")).unwrap_or_default();
+            format!("{name} ({elapsed_ms} ms{after})")
+        });
+        text += &format!("\n{}\n{said}", cells.collect::<Vec<_>>().join("\n"));
     }
     text
 }

@@ -1,25 +1,107 @@
 //! What a person watching the run reads: a line for each scenario, and one at the end.
+use harness::printable;
 use harness::record::{Cell, Outcome, Record, Run, Totals, WaiverState};
 
-/// More bad cells than this are only in `run.json`.
-const CELLS_SHOWN: usize = 10;
+use crate::causes::{Cause, listed};
+
+/// More causes than this are only in `run.json`.
+const CAUSES_SHOWN: usize = 10;
 
 /// Longer words of a cluster are cut: a terminal is no place for a page of HTML.
 const LONGEST: usize = 300;
 
-/// The scenario in one line, and each cell that is not as it must be in a line below it; without a final line break.
-pub fn line(record: &Record, colors: bool) -> String {
-    let (status, color) = status(&record.outcome);
-    let status = format!("{status:<14}");
-    let status = if colors { format!("\u{1b}[{color}m{status}\u{1b}[0m") } else { status };
-    let cells = match record.cells.len() {
-        1 => "1 cell".to_owned(),
-        number => format!("{number} cells"),
-    };
-    let line = format!("{status}  {:<36}  {:<16}  {cells:<9}  {}", record.id, guards(record), speed(record));
-    let mut lines = vec![line.trim_end().to_owned()];
-    lines.extend(below(record).into_iter().map(|line| format!("    {line}")));
-    lines.join("\n")
+/// The lines of one run. Why nothing was proved is said where it comes up first: later scenarios say where that was.
+#[derive(Debug, Default)]
+pub struct Terminal {
+    colors: bool,
+    told: Vec<Told>,
+}
+
+/// Why something is inconclusive or does not apply, and for whom.
+#[derive(Debug)]
+struct Told {
+    status: &'static str,
+    key: String,
+    cells: usize,
+    scenarios: Vec<String>,
+}
+
+impl Terminal {
+    /// Nothing is said yet.
+    pub fn new(colors: bool) -> Self {
+        Self { colors, told: Vec::new() }
+    }
+
+    /// The scenario in one line, and each cause of what is not as it must be in a line below it; without a final line break.
+    pub fn lines(&mut self, record: &Record) -> String {
+        let (status, color) = status(&record.outcome);
+        let status = format!("{status:<14}");
+        let status = if self.colors { format!("\u{1b}[{color}m{status}\u{1b}[0m") } else { status };
+        let cells = counted(record.cells.len(), "cell");
+        let line = format!("{status}  {:<36}  {:<16}  {cells:<9}  {}", record.id, guards(record), speed(record));
+        let mut lines = vec![line.trim_end().to_owned()];
+        lines.extend(self.below(record).into_iter().map(|line| format!("    {line}")));
+        lines.join("\n")
+    }
+
+    /// A line for each cause that left several scenarios inconclusive: how many, and which.
+    pub fn shared(&self) -> Vec<String> {
+        let shared = self.told.iter().filter(|told| told.status == INCONCLUSIVE && told.scenarios.len() > 1);
+        shared
+            .map(|Told { cells, scenarios, .. }| {
+                format!(
+                    "one cause, said at {}, left {} of {} scenarios inconclusive: {}",
+                    scenarios[0],
+                    counted(*cells, "cell"),
+                    scenarios.len(),
+                    listed(scenarios.iter().map(String::as_str))
+                )
+            })
+            .collect()
+    }
+
+    /// The lines below: why it does not apply, or what is bad, what was allowed first.
+    fn below(&mut self, record: &Record) -> Vec<String> {
+        let shown: &[&str] = match &record.outcome {
+            Outcome::Denied { .. } => &[],
+            Outcome::NotApplicable { why: said }
+            | Outcome::Allowed { evidence: said }
+            | Outcome::Inconclusive { why: said }
+                if record.cells.is_empty() =>
+            {
+                return vec![words(said)];
+            }
+            Outcome::NotApplicable { .. } => &[NOT_APPLICABLE],
+            // A waived scenario has no worse cells than waived ones: each is told with who answers for it.
+            Outcome::Waived { .. } => &[WAIVED],
+            Outcome::Allowed { .. } | Outcome::Inconclusive { .. } => &[ALLOWED, INCONCLUSIVE],
+        };
+        let causes =
+            |status| Cause::of(record, move |cell| said(cell, status)).into_iter().map(move |cause| (status, cause));
+        let mut causes: Vec<_> = shown.iter().copied().flat_map(causes).collect();
+        let more: usize = causes.iter().skip(CAUSES_SHOWN).map(|(_, cause)| cause.cells.len()).sum();
+        causes.truncate(CAUSES_SHOWN);
+        let mut lines: Vec<String> = causes.iter().map(|(status, cause)| self.line(record, status, cause)).collect();
+        if more > 0 {
+            lines.push(format!("... and {more} more in run.json"));
+        }
+        lines
+    }
+
+    fn line(&mut self, record: &Record, status: &'static str, cause: &Cause) -> String {
+        let whose = words(&cause.whose());
+        // What was allowed is another finding in each scenario, whatever is said of it.
+        if matches!(status, INCONCLUSIVE | NOT_APPLICABLE) {
+            let cells = cause.cells.len();
+            if let Some(told) = self.told.iter_mut().find(|told| told.status == status && told.key == cause.key) {
+                told.cells += cells;
+                told.scenarios.push(record.id.clone());
+                return format!("{status}: {whose}: as said at {}", told.scenarios[0]);
+            }
+            self.told.push(Told { status, key: cause.key.clone(), cells, scenarios: vec![record.id.clone()] });
+        }
+        format!("{status}: {whose}: {}", words(&cause.said))
+    }
 }
 
 /// The run in one sentence.
@@ -58,15 +140,24 @@ pub fn allowances(run: &Run) -> Vec<String> {
     .collect()
 }
 
+const ALLOWED: &str = "allowed";
+const WAIVED: &str = "waived";
+const INCONCLUSIVE: &str = "inconclusive";
+const NOT_APPLICABLE: &str = "not applicable";
+
 /// The word, and its colour's number.
 fn status(outcome: &Outcome) -> (&'static str, u8) {
     match outcome {
         Outcome::Denied { .. } => ("denied", 32),
-        Outcome::Allowed { .. } => ("allowed", 31),
-        Outcome::Waived { .. } => ("waived", 36),
-        Outcome::Inconclusive { .. } => ("inconclusive", 33),
-        Outcome::NotApplicable { .. } => ("not applicable", 2),
+        Outcome::Allowed { .. } => (ALLOWED, 31),
+        Outcome::Waived { .. } => (WAIVED, 36),
+        Outcome::Inconclusive { .. } => (INCONCLUSIVE, 33),
+        Outcome::NotApplicable { .. } => (NOT_APPLICABLE, 2),
     }
+}
+
+fn counted(number: usize, what: &str) -> String {
+    if number == 1 { format!("1 {what}") } else { format!("{number} {what}s") }
 }
 
 /// Who said no, each once, in the cells' order.
@@ -92,55 +183,22 @@ fn speed(record: &Record) -> String {
     }
 }
 
-/// The lines below: why it does not apply, or the bad cells, those that were allowed first.
-fn below(record: &Record) -> Vec<String> {
-    let (allowed, inconclusive) = match &record.outcome {
-        Outcome::Denied { .. } => return Vec::new(),
-        Outcome::NotApplicable { why } => return vec![words(why)],
-        Outcome::Allowed { evidence: said } | Outcome::Inconclusive { why: said } if record.cells.is_empty() => {
-            return vec![words(said)];
-        }
-        // A waived scenario has no worse cells than waived ones: each is told with who answers for it.
-        Outcome::Waived { .. } => {
-            let waived = record.cells.iter().filter(|cell| matches!(cell.outcome, Outcome::Waived { .. }));
-            return waived.take(CELLS_SHOWN).map(bad_cell).collect();
-        }
-        _ => (
-            record.cells.iter().filter(|cell| matches!(cell.outcome, Outcome::Allowed { .. })),
-            record.cells.iter().filter(|cell| matches!(cell.outcome, Outcome::Inconclusive { .. })),
-        ),
-    };
-    let bad: Vec<&Cell> = allowed.chain(inconclusive).collect();
-    let mut lines: Vec<String> = bad.iter().take(CELLS_SHOWN).map(|cell| bad_cell(cell)).collect();
-    if let Some(more) = bad.len().checked_sub(CELLS_SHOWN).filter(|more| *more > 0) {
-        lines.push(format!("... and {more} more in run.json"));
-    }
-    lines
-}
-
-fn bad_cell(cell: &Cell) -> String {
-    let said = match &cell.outcome {
-        Outcome::Denied { evidence, .. } | Outcome::Allowed { evidence } => evidence,
-        Outcome::Inconclusive { why } | Outcome::NotApplicable { why } => why,
+/// What is said of a cell where it has that status.
+fn said(cell: &Cell, wanted: &str) -> Option<String> {
+    (status(&cell.outcome).0 == wanted).then(|| match &cell.outcome {
+        Outcome::Denied { evidence, .. } | Outcome::Allowed { evidence } => evidence.clone(),
+        Outcome::Inconclusive { why } | Outcome::NotApplicable { why } => why.clone(),
         Outcome::Waived { evidence, reason, owner, until } => {
-            &format!("until {until}, {owner} answers for it ({reason}): {evidence}")
+            format!("until {until}, {owner} answers for it ({reason}): {evidence}")
         }
-    };
-    format!("{}: {}: {}", status(&cell.outcome).0, words(&cell.name), words(said))
+    })
 }
 
 /// A cluster's words on one line, cut, and unable to do anything to the terminal.
 fn words(text: &str) -> String {
-    let mut line = String::new();
-    for (shown, character) in text.split_whitespace().collect::<Vec<_>>().join(" ").chars().enumerate() {
-        if shown == LONGEST {
-            return line + " ...";
-        }
-        if character.is_control() {
-            line.extend(character.escape_unicode());
-        } else {
-            line.push(character);
-        }
+    let line = printable::line(text);
+    match line.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{} ...", &line[..end]),
+        None => line,
     }
-    line
 }

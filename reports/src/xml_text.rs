@@ -1,6 +1,8 @@
 //! Text that any XML reader takes, whatever a cluster said.
 
-/// The text with every character that XML 1.0 has no place for escaped as Rust would write it: `\u{0}`.
+use harness::printable;
+
+/// The text with every character escaped as Rust would write it, `\u{0}`, that XML 1.0 has no place for or that does not show itself.
 ///
 /// `]]>` loses its `>` the same way: junit-report writes text as CDATA, which it would end.
 pub(crate) fn legal(text: &str) -> String {
@@ -26,9 +28,13 @@ pub(crate) fn line(text: &str) -> String {
     }
 }
 
-/// XML 1.0, production 2. A lone carriage return is legal, but every reader turns it into a line feed.
+/// XML 1.0, production 2, and what shows itself. A lone carriage return is legal, but every reader turns it into a line feed.
 fn is_legal(character: char) -> bool {
-    matches!(character, '\t' | '\n' | ' '..='\u{D7FF}' | '\u{E000}'..='\u{FFFD}' | '\u{10000}'..)
+    match character {
+        '\t' | '\n' => true,
+        '\u{FFFE}' | '\u{FFFF}' => false,
+        _ => printable::shows_itself(character),
+    }
 }
 
 #[cfg(test)]
@@ -44,6 +50,9 @@ mod tests {
     #[case::nul("a\0b", "a\\u{0}b")]
     #[case::escape_sequence("\u{1b}[31mred", "\\u{1b}[31mred")]
     #[case::not_a_character("\u{FFFE}\u{FFFF}", "\\u{fffe}\\u{ffff}")]
+    #[case::turned_around("by net\u{202e}krow", "by net\\u{202e}krow")]
+    #[case::isolated("\u{2067}a\u{2069}", "\\u{2067}a\\u{2069}")]
+    #[case::one_character_that_begins_a_sequence("\u{9b}31m", "\\u{9b}31m")]
     #[case::end_of_cdata("]]>", "]]\\u{3e}")]
     #[case::twice("]]>]]>", "]]\\u{3e}]]\\u{3e}")]
     #[case::beyond_the_first_plane("\u{1F512}", "\u{1F512}")]

@@ -39,17 +39,96 @@ fn a_chapter_is_a_suite_with_its_counts() {
     assert_eq!(
         counts,
         [
-            ("pod_security", 2, 0, 0, 2),
-            ("network", 1, 1, 0, 1),
-            ("metadata", 1, 0, 1, 1),
-            ("addons", 1, 0, 0, 1),
-            ("images", 1, 0, 0, 1)
+            ("kind.oke.pod_security", 2, 0, 0, 2),
+            ("kind.oke.network", 1, 1, 0, 1),
+            ("kind.oke.metadata", 1, 0, 1, 1),
+            ("kind.oke.addons", 1, 0, 0, 1),
+            ("kind.oke.images", 1, 0, 0, 1)
         ]
     );
     let network = &report.test_suites[1];
     assert_eq!(network.timestamp.map(|time| time.to_rfc3339()), Some("2026-11-24T10:00:01.750+00:00".into()));
-    assert_eq!(network.test_cases[0].classname.as_ref().map(|name| name.as_str()), Some("network"));
+    assert_eq!(network.test_cases[0].classname.as_ref().map(|name| name.as_str()), Some("kind.oke.network"));
     assert_eq!(network.test_cases[0].time.map(|time| time.as_millis()), Some(1_234));
+}
+
+/// A name and its count, of each element of that name, in the order of the document.
+fn attributes(xml: &str, element: &str, attribute: &str) -> Vec<usize> {
+    let begins = format!("<{element} ");
+    let starts = xml.split(&begins).skip(1).filter_map(|rest| rest.split('>').next());
+    let value = |start: &str| start.split(&format!(" {attribute}=\"")).nth(1)?.split('"').next()?.parse().ok();
+    starts.map(|start| value(&format!(" {start}")).expect(start)).collect()
+}
+
+#[rstest]
+#[case::tests("tests", 6, &[2, 1, 1, 1, 1])]
+#[case::failures("failures", 1, &[0, 1, 0, 0, 0])]
+#[case::errors("errors", 1, &[0, 0, 1, 0, 0])]
+#[case::skipped("skipped", 2, &[0, 0, 0, 1, 1])]
+fn what_is_waived_or_does_not_apply_is_counted_as_no_pass(
+    #[case] attribute: &str,
+    #[case] all: usize,
+    #[case] of_suites: &[usize],
+) {
+    let xml = reports::junit::xml(&sample::run()).expect("a report");
+    assert_eq!(attributes(&xml, "testsuite", attribute), of_suites);
+    assert_eq!(attributes(&xml, "testsuites", attribute), [all]);
+}
+
+/// What GitLab and others know a case by.
+fn known_by(run: &Run) -> Vec<(String, String)> {
+    let name = |case: &TestCase| {
+        (case.classname.as_ref().expect("a classname").as_str().to_owned(), case.name.as_str().to_owned())
+    };
+    read_back(run).test_suites.iter().flat_map(|suite| &suite.test_cases).map(name).collect()
+}
+
+#[rstest]
+#[case::two_clusters(("blue", "quick"), ("green", "quick"))]
+#[case::two_suites(("blue", "quick"), ("blue", "oke"))]
+#[case::a_suite_and_a_file_of_its_name(("blue", "quick"), ("blue", "quick.toml"))]
+#[case::files_of_one_name(("blue", "a/nightly.toml"), ("blue", "b/nightly.toml"))]
+#[case::dots_in_both(("a.b", "c.toml"), ("a", "b.c.toml"))]
+#[case::what_looks_escaped(("a", "b.c"), ("a", "b%2Ec"))]
+fn reports_can_be_put_together(#[case] one: (&str, &str), #[case] other: (&str, &str)) {
+    let of = |(cluster, suite): (&str, &str)| {
+        let mut run = Run { suite: suite.into(), ..sample::run() };
+        run.cluster.name = cluster.into();
+        run
+    };
+    let mut names = known_by(&of(one));
+    names.extend(known_by(&of(other)));
+    let all = names.len();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), all, "{names:?}");
+    // The next night's are the same.
+    assert_eq!(known_by(&of(one)), known_by(&Run { id: "r-later".into(), ..of(one) }));
+}
+
+#[rstest]
+#[case::allowed(allowed("NAME: open to all"), "3 cells (a, b, c): NAMESPACE: open to all")]
+#[case::inconclusive(inconclusive("no control"), "3 cells (a, b, c): no control")]
+#[case::not_applicable(not_applicable("no nodes"), "3 cells (a, b, c): no nodes")]
+fn one_cause_over_many_cells_is_said_once_and_with_a_count(#[case] outcome: Outcome, #[case] expected: &str) {
+    let of = |name: &str| match &outcome {
+        Outcome::Allowed { evidence } => allowed(&evidence.replace("NAME", name)),
+        other => other.clone(),
+    };
+    let cells = ["a", "b", "c"].map(|name| cell(name, of(name), None));
+    let run = Run { scenarios: vec![record("chapter/scenario", of("a"), cells.into())], ..sample::run() };
+    let report = read_back(&run);
+    let case = case(&report, "chapter/scenario");
+    let (message, text) = match &case.status {
+        TestCaseStatus::NonSuccess { message, description, .. } => (message, description),
+        TestCaseStatus::Skipped { message, .. } => (message, &case.system_out),
+        TestCaseStatus::Success { .. } => panic!("it passed"),
+    };
+    assert_eq!(message.as_ref().map(|message| message.as_str()), Some(expected));
+    let text = text.as_ref().expect("a text").as_str();
+    let said = expected.rsplit(": ").next().expect("a cause");
+    assert_eq!(text.matches(said).count(), 1, "{text}");
+    assert!(["\na (41 ms)", "\nb (41 ms)", "\nc (41 ms)"].iter().all(|cell| text.contains(cell)), "{text}");
 }
 
 #[rstest]
@@ -129,6 +208,8 @@ fn what_is_waived_is_skipped_with_who_answers_for_it() {
 #[case::not_characters("before \u{fffe}\u{ffff} after")]
 #[case::markup("before <script> &amp; </failure> \"quoted\" 'too' after")]
 #[case::doctype("before <!DOCTYPE x [<!ENTITY y SYSTEM \"file:///etc/passwd\">]> after")]
+#[case::isolates("before \u{2066}\u{2067}\u{2068}\u{2069} after")]
+#[case::unseen("before \u{9b}31m \u{200b}\u{feff} after")]
 #[case::line_breaks("before \r\n\n after")]
 #[case::other_planes("before \u{1F512} \u{202e} after")]
 fn whatever_a_cluster_says_is_valid_xml(#[case] hostile: &str) {
@@ -137,6 +218,10 @@ fn whatever_a_cluster_says_is_valid_xml(#[case] hostile: &str) {
         run.scenarios[0].title = hostile.into();
         run.scenarios[0].cells[0].name = hostile.into();
         run.cluster.name = hostile.into();
+        run.suite = hostile.into();
+        let xml = reports::junit::xml(&run).expect("a report");
+        let shown = |character: char| character == '\n' || harness::printable::shows_itself(character);
+        assert!(xml.chars().all(shown), "{xml:?}");
         let report = read_back(&run);
         let case = case(&report, "chapter/scenario");
         let texts = match &case.status {

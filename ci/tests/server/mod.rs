@@ -1,4 +1,5 @@
 //! What may be found at an address instead of an API server.
+#![allow(dead_code, reason = "each test program uses its part of it")]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};

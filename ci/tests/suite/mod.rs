@@ -16,6 +16,9 @@ fn program() -> &'static Path {
     PROGRAM.get_or_init(|| ci::suite_program::built().unwrap())
 }
 
+/// Where the reports go, in the working directory, when the arguments say nothing.
+pub const REPORTS: &str = "reports";
+
 /// A user's place at the machine: an empty home, an empty PATH, no variable of ours.
 pub struct Suite {
     folder: TempDir,
@@ -69,7 +72,11 @@ impl Suite {
     }
 
     fn start_onto(&self, arguments: &[&str], stdout: Stdio, stderr: Stdio) -> Started {
+        // Where nothing is said they would go to the workspace's own folder, over those of whoever works there.
+        let says_where = arguments.contains(&"--report-dir");
+        let reports: &[&str] = if says_where { &[] } else { &["--report-dir", REPORTS] };
         let child = Command::new(program())
+            .args(reports)
             .args(arguments)
             .current_dir(self.folder())
             .env_clear()
