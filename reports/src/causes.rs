@@ -7,6 +7,9 @@ use harness::record::{Cell, Record};
 /// Names of cells that are listed; of more, their number.
 const LISTED: usize = 3;
 
+/// Where this many things are said of a scenario's cells, nobody reads that two of the others are the same; and there may be thousands of cells.
+const COMPARED: usize = 100;
+
 /// What every object of a run begins with; a probe's pod ends with a sum of where it is.
 const OWN: &str = "oke-conformance-";
 const SUM: usize = 8;
@@ -15,10 +18,10 @@ const SUM: usize = 8;
 pub(crate) struct Cause<'r> {
     /// The cells, in their order.
     pub(crate) cells: Vec<&'r Cell>,
-    /// In the first cell's own words; where others' differ by their own names, with `NAMESPACE` and the like in their place.
-    pub(crate) said: String,
-    /// The same for every cell that has this cause, whatever it is called.
-    pub(crate) key: String,
+    /// What is said of the first of them.
+    pub(crate) sentence: Sentence,
+    /// Which of its words differ from cell to cell.
+    differs: Vec<bool>,
 }
 
 impl<'r> Cause<'r> {
@@ -27,18 +30,27 @@ impl<'r> Cause<'r> {
         let mut causes: Vec<Self> = Vec::new();
         for cell in &record.cells {
             let Some(said) = said(cell) else { continue };
-            let key = without_own_names(&said, &cell.own_names(record.scope));
-            match causes.iter_mut().find(|cause| cause.said == said || cause.key == key) {
+            let sentence = Sentence::of(&said, &cell.own_names(record.scope));
+            match causes.iter_mut().take(COMPARED).find(|cause| cause.sentence.is_but_for_names(&sentence)) {
                 Some(cause) => {
                     cause.cells.push(cell);
-                    if cause.said != said {
-                        cause.said.clone_from(&cause.key);
-                    }
+                    let words = cause.sentence.0.iter().zip(&sentence.0);
+                    cause
+                        .differs
+                        .iter_mut()
+                        .zip(words)
+                        .for_each(|(differs, (one, other))| *differs |= one.text != other.text);
                 }
-                None => causes.push(Self { cells: vec![cell], said, key }),
+                None => causes.push(Self { cells: vec![cell], differs: vec![false; sentence.0.len()], sentence }),
             }
         }
         causes
+    }
+
+    /// In the first cell's own words; where others' differ, with `NAMESPACE` and the like in their place.
+    pub(crate) fn said(&self) -> String {
+        let words = self.sentence.0.iter().zip(&self.differs);
+        words.map(|(word, differs)| if *differs { word.own.unwrap_or_default() } else { &word.text }).collect()
     }
 
     /// Which cells, as a part of a sentence.
@@ -57,30 +69,45 @@ pub(crate) fn listed<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> Strin
     if more > 0 { format!("{shown} and {more} more") } else { shown }
 }
 
-/// The text with `what` in the place of each whole word that is one of the cell's own `names`.
-fn without_own_names(text: &str, names: &[(&str, &str)]) -> String {
-    let mut same = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(character) = rest.chars().next() {
-        // A name is found where a word begins and ends.
-        let begins = !same.chars().next_back().is_some_and(in_a_word);
-        let found = names.iter().find(|(_, name)| begins && !name.is_empty() && is_next(rest, name));
-        if let Some((what, name)) = found {
-            same.push_str(what);
-            rest = &rest[name.len()..];
-        } else if let Some(length) = begins.then(|| own_pod(rest)).flatten() {
-            same.push_str("POD");
-            rest = &rest[length..];
-        } else {
-            same.push(character);
-            rest = &rest[character.len_utf8()..];
+/// What is said of a cell, word by word and with all that is between them.
+#[derive(Clone, Debug)]
+pub(crate) struct Sentence(Vec<Word>);
+
+#[derive(Clone, Debug)]
+struct Word {
+    text: String,
+    /// What it is a name of, where it is one of the cell's own.
+    own: Option<&'static str>,
+}
+
+impl Sentence {
+    fn of(text: &str, names: &[(&'static str, &str)]) -> Self {
+        let mut words = Vec::new();
+        let mut rest = text;
+        while let Some(character) = rest.chars().next() {
+            let own = names.iter().find(|(_, name)| is_next(rest, name)).map(|(what, name)| (*what, name.len()));
+            let own = own.or_else(|| own_pod(rest).map(|length| ("POD", length)));
+            let length = match own {
+                Some((_, length)) => length,
+                None if in_a_word(character) => rest.find(|next| !in_a_word(next)).unwrap_or(rest.len()),
+                None => rest.find(in_a_word).unwrap_or(rest.len()),
+            };
+            let (word, after) = rest.split_at(length);
+            words.push(Word { text: word.to_owned(), own: own.map(|(what, _)| what) });
+            rest = after;
         }
+        Self(words)
     }
-    same
+
+    /// Whether the same is said of both cells, but for their own names: where one has its own, the other has its own of the same kind.
+    pub(crate) fn is_but_for_names(&self, other: &Self) -> bool {
+        let alike = |one: &Word, other: &Word| one.text == other.text || one.own.is_some() && one.own == other.own;
+        self.0.len() == other.0.len() && self.0.iter().zip(&other.0).all(|(one, other)| alike(one, other))
+    }
 }
 
 fn is_next(text: &str, name: &str) -> bool {
-    text.strip_prefix(name).is_some_and(|after| !after.chars().next().is_some_and(in_a_word))
+    !name.is_empty() && text.strip_prefix(name).is_some_and(|after| !after.chars().next().is_some_and(in_a_word))
 }
 
 /// How long the name of a probe's pod is that the text begins with.
@@ -142,6 +169,16 @@ mod tests {
         &[("control", "no control"), ("a", "no control")],
         &["2 cells (control, a): no control"]
     )]
+    #[case::an_account_that_is_called_as_one_of_the_namespaces(
+        Scope::EachNamespace,
+        &[("default", "default:default for x"), ("a", "a:default for x"), ("b", "b:default for x")],
+        &["3 cells (default, a, b): NAMESPACE:default for x"]
+    )]
+    #[case::the_other_way_round(
+        Scope::EachNamespace,
+        &[("a", "a:default for x"), ("default", "default:default for x")],
+        &["2 cells (a, default): NAMESPACE:default for x"]
+    )]
     #[case::at_the_end_of_a_sentence(Scope::EachNamespace, &[("a", "not in a."), ("b", "not in b.")], &["2 cells (a, b): not in NAMESPACE."])]
     #[case::in_a_host_name(Scope::EachNamespace, &[("a", "w.a.svc"), ("b", "w.b.svc")], &["2 cells (a, b): w.NAMESPACE.svc"])]
     #[case::pairs(
@@ -152,7 +189,7 @@ mod tests {
     #[case::namespaces_on_nodes(
         Scope::EachNamespaceOnEachPool,
         &[("a on n1.x", "the probe in a on n1.x is gone"), ("a on n2.x", "the probe in a on n2.x is gone")],
-        &["2 cells (a on n1.x, a on n2.x): the probe in NAMESPACE on NODE is gone"]
+        &["2 cells (a on n1.x, a on n2.x): the probe in a on NODE is gone"]
     )]
     #[case::own_pods(
         Scope::EachNamespace,
@@ -171,7 +208,7 @@ mod tests {
             Outcome::Inconclusive { why } => Some(why.clone()),
             _ => None,
         });
-        let told: Vec<String> = causes.iter().map(|cause| format!("{}: {}", cause.whose(), cause.said)).collect();
+        let told: Vec<String> = causes.iter().map(|cause| format!("{}: {}", cause.whose(), cause.said())).collect();
         assert_eq!(told, expected);
     }
 }

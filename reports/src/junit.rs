@@ -107,8 +107,8 @@ fn message(record: &Record) -> String {
     let causes = Cause::of(record, |cell| said(&record.outcome, &cell.outcome));
     let whole = || said(&record.outcome, &record.outcome).unwrap_or_default();
     let message = causes.first().map_or_else(whole, |cause| match cause.cells.len() {
-        1 => cause.said.clone(),
-        _ => format!("{}: {}", cause.whose(), cause.said),
+        1 => cause.said(),
+        _ => format!("{}: {}", cause.whose(), cause.said()),
     });
     line(&message)
 }
@@ -134,12 +134,12 @@ fn text(record: &Record) -> String {
     if record.cells.is_empty() {
         text += &format!("\n{}", told(&record.outcome));
     }
-    for Cause { cells, said, .. } in Cause::of(record, |cell| Some(told(&cell.outcome))) {
-        let cells = cells.into_iter().map(|Cell { name, elapsed_ms, denied_after_ms, .. }| {
+    for cause in Cause::of(record, |cell| Some(told(&cell.outcome))) {
+        let cells = cause.cells.iter().map(|Cell { name, elapsed_ms, denied_after_ms, .. }| {
             let after = denied_after_ms.map(|ms| format!(", denied after {ms} ms")).unwrap_or_default();
             format!("{name} ({elapsed_ms} ms{after})")
         });
-        text += &format!("\n{}\n{said}", cells.collect::<Vec<_>>().join("\n"));
+        text += &format!("\n{}\n{}", cells.collect::<Vec<_>>().join("\n"), cause.said());
     }
     text
 }

@@ -2,7 +2,7 @@
 use harness::printable;
 use harness::record::{Cell, Outcome, Record, Run, Totals, WaiverState};
 
-use crate::causes::{Cause, listed};
+use crate::causes::{Cause, Sentence, listed};
 
 /// More causes than this are only in `run.json`.
 const CAUSES_SHOWN: usize = 10;
@@ -21,7 +21,7 @@ pub struct Terminal {
 #[derive(Debug)]
 struct Told {
     status: &'static str,
-    key: String,
+    sentence: Sentence,
     cells: usize,
     scenarios: Vec<String>,
 }
@@ -93,14 +93,23 @@ impl Terminal {
         // What was allowed is another finding in each scenario, whatever is said of it.
         if matches!(status, INCONCLUSIVE | NOT_APPLICABLE) {
             let cells = cause.cells.len();
-            if let Some(told) = self.told.iter_mut().find(|told| told.status == status && told.key == cause.key) {
+            if let Some(told) = self
+                .told
+                .iter_mut()
+                .find(|told| told.status == status && told.sentence.is_but_for_names(&cause.sentence))
+            {
                 told.cells += cells;
                 told.scenarios.push(record.id.clone());
                 return format!("{status}: {whose}: as said at {}", told.scenarios[0]);
             }
-            self.told.push(Told { status, key: cause.key.clone(), cells, scenarios: vec![record.id.clone()] });
+            self.told.push(Told {
+                status,
+                sentence: cause.sentence.clone(),
+                cells,
+                scenarios: vec![record.id.clone()],
+            });
         }
-        format!("{status}: {whose}: {}", words(&cause.said))
+        format!("{status}: {whose}: {}", words(&cause.said()))
     }
 }
 
