@@ -66,8 +66,9 @@ pub async fn reach(cli: &Cli, settings: &ClusterSettings, signals: &Watch) -> Re
             name: cli.cluster.clone(),
             kubeconfig: Some(range.kubeconfig().to_owned()),
             context: range.context(),
+            here: whereabouts::here(),
         },
-        None => Target::of(&cli.cluster, settings),
+        None => Target::of(&cli.cluster, settings, whereabouts::here()),
     };
     let connection = connect(&target).await?;
     Ok(Reached { connection, range: if keep { None } else { range } })

@@ -18,11 +18,11 @@ pub async fn sweep(cluster: &str) -> Result<Swept> {
 }
 
 async fn target(cluster: &str) -> Result<Target> {
+    let here = std::env::current_dir().context("the working directory is gone")?;
     if let Some(range) = cluster.strip_prefix("kind:") {
         let range = Range::attach(range).await.with_context(|| format!("cluster {cluster} cannot be used"))?;
         let kubeconfig = Some(range.kubeconfig().to_owned());
-        return Ok(Target { name: cluster.to_owned(), kubeconfig, context: range.context() });
+        return Ok(Target { name: cluster.to_owned(), kubeconfig, context: range.context(), here });
     }
-    let here = std::env::current_dir().context("the working directory is gone")?;
-    Ok(Target::of(cluster, &settings::find(&here, cluster)?.unwrap_or_default()))
+    Ok(Target::of(cluster, &settings::find(&here, cluster)?.unwrap_or_default(), here))
 }

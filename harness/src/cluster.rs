@@ -13,5 +13,6 @@ pub mod nodes;
 pub mod persona;
 pub mod personas;
 pub mod plugins;
+mod proxy;
 pub mod traffic;
 pub mod whoami;

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use crate::cluster::client;
+use crate::cluster::proxy::Proxy;
 use crate::cluster::traffic::Traffic;
 use crate::told::chain;
 
@@ -17,14 +18,19 @@ use crate::told::chain;
 ///
 /// # Errors
 /// What is wrong with the credential, as the end of a sentence.
-pub(super) async fn client(config: Config, traffic: &Traffic, within: Duration) -> Result<Client, String> {
+pub(super) async fn client(
+    config: Config,
+    proxy: Option<Proxy>,
+    traffic: &Traffic,
+    within: Duration,
+) -> Result<Client, String> {
     let plugin = config.auth_info.exec.as_ref().and_then(|exec| exec.command.clone()).unwrap_or_default();
     let (made, waiting) = oneshot::channel();
     let (runtime, traffic) = (Handle::current(), traffic.clone());
     // kube waits for a plugin without yielding. A thread that the runtime knows would hold up the process' end.
     std::thread::spawn(move || {
         let _entered = runtime.enter();
-        made.send(client::client(config, &traffic))
+        made.send(client::client(config, proxy.as_ref(), &traffic))
     });
     match timeout(within, waiting).await {
         Ok(Ok(made)) => made.map_err(|error| told(&error, &plugin)),
