@@ -2,8 +2,9 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow, ensure};
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::parser::ValueSource;
+use clap::{CommandFactory, FromArgMatches, Parser};
 use libtest_mimic::Arguments;
 
 use crate::whereabouts;
@@ -21,6 +22,10 @@ pub struct Cli {
     /// conformance.toml, or a context of the kubeconfig.
     #[arg(long, value_name = "NAME", default_value = "kind")]
     pub cluster: String,
+
+    /// Whether somebody said so.
+    #[arg(skip)]
+    pub cluster_is_named: bool,
 
     /// Which scenarios run and how far they may go: oke (everything), prod (nothing that would hurt if it were allowed), quick
     /// (dry runs only) or a suite file. What conformance.toml says, else prod; oke on a range.
@@ -65,10 +70,18 @@ impl Cli {
     /// # Errors
     /// Which of them is wrong, in one sentence as everywhere else; clap would take a paragraph.
     pub fn read() -> Result<Self> {
-        let cli = Self::try_parse().map_err(|error| match error.kind() {
+        let parsed = Self::command().try_get_matches().and_then(|words| {
+            let cluster_is_named = words.value_source("cluster") == Some(ValueSource::CommandLine);
+            Ok(Self { cluster_is_named, ..Self::from_arg_matches(&words)? })
+        });
+        let cli = parsed.map_err(|error| match error.kind() {
             ErrorKind::DisplayHelp => error.exit(),
             _ => anyhow!("{}; `cargo test -- --help` shows what there is", what_is_wrong(&error.to_string())),
         })?;
+        ensure!(
+            !cli.cluster.is_empty(),
+            "--cluster is empty: name a cluster, or leave it away to have a throw-away cluster started"
+        );
         // libtest-mimic would wait for nobody to do the work.
         ensure!(cli.test.test_threads != Some(0), "--test-threads 0 runs nothing: give at least 1, or leave it away");
         Ok(cli)

@@ -1,13 +1,14 @@
 //! From `--cluster NAME` to a cluster that answers.
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use ci::progress::Stderr;
 use ci::range::{Lifetime, Range};
 use harness::cluster::connect::{Connection, Target, connect};
 use harness::settings::{self, ClusterSettings};
 
 use crate::cli::{Cli, Cluster};
+use crate::namesake;
 use crate::signals::Watch;
 use crate::whereabouts;
 
@@ -24,7 +25,8 @@ pub struct Reached {
 /// # Errors
 /// One sentence: what is wrong, where, and what to do.
 pub fn settings(cli: &Cli) -> Result<ClusterSettings> {
-    let mut settings = settings::find(&whereabouts::here(), &cli.cluster)?;
+    let here = whereabouts::here();
+    let mut settings = namesake::settle(cli, settings::find(&here, &cli.cluster)?, &here)?;
     if settings.is_none() && matches!(cli.cluster(), Cluster::ThrowAway | Cluster::Range(_)) {
         settings = ci::range::settings()?;
     }
@@ -46,6 +48,9 @@ pub fn settings(cli: &Cli) -> Result<ClusterSettings> {
 /// One sentence: what is wrong, where, and what to do.
 pub async fn reach(cli: &Cli, settings: &ClusterSettings, signals: &Watch) -> Result<Reached> {
     let (range, keep) = match cli.cluster() {
+        Cluster::ThrowAway if cli.plan => bail!(
+            "--plan starts no cluster: name one that is there with --cluster; `cargo xtask range up` makes one to keep, kind:range"
+        ),
         Cluster::ThrowAway => {
             // The process' own number: two runs on one machine do not get into each other's way.
             let name = format!("run-{}", std::process::id());
@@ -53,12 +58,17 @@ pub async fn reach(cli: &Cli, settings: &ClusterSettings, signals: &Watch) -> Re
             let progress = Arc::new(Stderr::bare());
             (Some(Range::up(&name, Lifetime::ThrowAway, progress).await?), false)
         }
-        Cluster::Range("") => {
-            bail!("--cluster kind: names no range; `cargo xtask range status` shows those that are up")
-        }
-        Cluster::Range(name) => {
-            (Some(Range::attach(name).await.with_context(|| format!("cluster {} cannot be used", cli.cluster))?), true)
-        }
+        Cluster::Range("") => bail!(
+            "--cluster kind: names no range; `cargo xtask range status` shows those that are up{}",
+            namesake::hint(cli, &whereabouts::here())
+        ),
+        Cluster::Range(name) => match Range::attach(name).await {
+            Ok(range) => (Some(range), true),
+            Err(why) => {
+                let hint = namesake::hint(cli, &whereabouts::here());
+                bail!("cluster {} cannot be used: {why:#}{hint}", cli.cluster)
+            }
+        },
         Cluster::Named(_) => (None, true),
     };
     let target = match &range {

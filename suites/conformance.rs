@@ -3,6 +3,7 @@
 mod cli;
 mod cluster;
 mod console;
+mod namesake;
 mod plan;
 mod selection;
 mod signals;

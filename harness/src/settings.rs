@@ -121,6 +121,12 @@ pub fn find(from: &Path, name: &str) -> Result<Option<ClusterSettings>> {
     Ok(entry)
 }
 
+/// How the entry of `name` begins, as TOML has it.
+pub fn heading(name: &str) -> String {
+    let bare = !name.is_empty() && name.chars().all(|char| char.is_ascii_alphanumeric() || "-_".contains(char));
+    if bare { format!("[cluster.{name}]") } else { format!("[cluster.{name:?}]") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -163,6 +169,18 @@ mod tests {
     #[case::no_toml("[cluster", "line 1: unclosed table, expected `]`")]
     fn mistakes_are_named_with_their_line(#[case] text: &str, #[case] expected: &str) {
         assert_eq!(parse::<File>(text).unwrap_err().to_string(), expected);
+    }
+
+    #[rstest]
+    #[case("prod-1", "[cluster.prod-1]")]
+    #[case("my cluster", r#"[cluster."my cluster"]"#)]
+    #[case("päivä", r#"[cluster."päivä"]"#)]
+    #[case("arn:aws:eks:eu:1:cluster/shop", r#"[cluster."arn:aws:eks:eu:1:cluster/shop"]"#)]
+    #[case("", r#"[cluster.""]"#)]
+    fn an_entry_of_any_name_can_be_written_down(#[case] name: &str, #[case] expected: &str) {
+        assert_eq!(heading(name), expected);
+        let file: File = parse(&format!("{expected}\ncontext = \"c1\"\n")).unwrap();
+        assert!(file.cluster.contains_key(name));
     }
 
     #[test]

@@ -1,4 +1,5 @@
 //! As much of an API server as a connection needs, with TLS: it says who asks, serves a watch and an exec, and has one empty namespace.
+#![allow(dead_code, reason = "each test program uses its part of it")]
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -45,7 +46,8 @@ pub struct ApiServer {
 #[derive(Clone)]
 pub struct Identity {
     pub acceptor: TlsAcceptor,
-    authority: String,
+    /// In PEM.
+    pub authority: String,
 }
 
 impl Identity {
@@ -59,7 +61,7 @@ impl Identity {
             .with_no_client_auth()
             .with_single_cert(vec![cert.der().clone()], key.into())
             .unwrap();
-        Self { acceptor: TlsAcceptor::from(Arc::new(tls)), authority: STANDARD.encode(cert.pem()) }
+        Self { acceptor: TlsAcceptor::from(Arc::new(tls)), authority: cert.pem() }
     }
 }
 
@@ -93,7 +95,7 @@ impl ApiServer {
 
     /// A kubeconfig whose context `prod` leads to `host`, with more lines of its cluster's entry.
     pub fn kubeconfig(&self, host: &str, more: &str) -> String {
-        let (port, authority) = (self.address.port(), &self.identity.authority);
+        let (port, authority) = (self.address.port(), STANDARD.encode(&self.identity.authority));
         format!(
             "apiVersion: v1
 kind: Config

@@ -61,24 +61,29 @@ impl Suite {
 
     /// Starts the suite.
     pub fn start(&self, arguments: &[&str]) -> Started {
+        self.start_in("", arguments)
+    }
+
+    /// Starts the suite in a folder below, as cargo starts it in its package's.
+    pub fn start_in(&self, folder: &str, arguments: &[&str]) -> Started {
         let output = |name: &str| fs::File::create(self.folder().join(name)).unwrap().into();
-        self.start_onto(arguments, output("stdout"), output("stderr"))
+        self.start_onto(folder, arguments, output("stdout"), output("stderr"))
     }
 
     /// Starts the suite before a reader that has gone already, as behind `| head`.
     pub fn start_unread(&self, arguments: &[&str]) -> Started {
         let broken = || std::io::pipe().unwrap().1.into();
-        self.start_onto(arguments, broken(), broken())
+        self.start_onto("", arguments, broken(), broken())
     }
 
-    fn start_onto(&self, arguments: &[&str], stdout: Stdio, stderr: Stdio) -> Started {
+    fn start_onto(&self, folder: &str, arguments: &[&str], stdout: Stdio, stderr: Stdio) -> Started {
         // Where nothing is said they would go to the workspace's own folder, over those of whoever works there.
         let says_where = arguments.contains(&"--report-dir");
         let reports: &[&str] = if says_where { &[] } else { &["--report-dir", REPORTS] };
         let child = Command::new(program())
             .args(reports)
             .args(arguments)
-            .current_dir(self.folder())
+            .current_dir(self.folder().join(folder))
             .env_clear()
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())

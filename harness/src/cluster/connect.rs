@@ -1,5 +1,5 @@
 //! From a name to an API server that has accepted a credential.
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
@@ -13,7 +13,7 @@ use crate::cluster::proxy::{self, NoWay, Proxy};
 use crate::cluster::traffic::Traffic;
 use crate::cluster::whoami::named;
 use crate::cluster::{client, credential, kubeconfig};
-use crate::settings::ClusterSettings;
+use crate::settings::{ClusterSettings, heading};
 use crate::told::chain;
 
 /// A TCP and TLS handshake that takes longer finds nobody at home.
@@ -67,6 +67,13 @@ pub struct Connection {
     pub traffic: Traffic,
 }
 
+/// Where the usual kubeconfig has a context `name`; `None` also where it cannot be read. Relative paths of `$KUBECONFIG` are meant from
+/// `here`.
+pub fn place_of_context(name: &str, here: &Path) -> Option<String> {
+    let read = kubeconfig::read(None, here).ok()?;
+    read.merged.contexts.iter().any(|named| named.name == name).then(|| read.place(name))
+}
+
 /// Connects, and has the API server say who we are.
 ///
 /// # Errors
@@ -75,7 +82,7 @@ pub async fn connect(target: &Target) -> Result<Connection> {
     let read = kubeconfig::read(target.kubeconfig.as_deref(), &target.here)?;
     let reached = reach(target, &read).await;
     reached.map_err(|error| match read.hidden(&target.context) {
-        Some(hidden) => anyhow!("{error:#}; {hidden}"),
+        Some(hidden) => anyhow!("{}; mind that {hidden}", format!("{error:#}").trim_end_matches('?')),
         None => error,
     })
 }
@@ -179,7 +186,8 @@ fn is_whole(kubeconfig: &Kubeconfig, place: &str, Target { name, context, .. }: 
             );
         }
         bail!(
-            "unknown cluster {name:?}: no context of that name in {place} ({known}), no [cluster.{name}] in conformance.toml; see --help for the names --cluster takes"
+            "unknown cluster {name:?}: no context of that name in {place} ({known}), no {} in conformance.toml; see --help for the names --cluster takes",
+            heading(name)
         );
     };
     let Some(found) = &found.context else { bail!("context {context} in {place} is empty; mend that entry") };

@@ -63,15 +63,14 @@ impl Read {
         let user = |file: &Kubeconfig| entry(&file.auth_infos, |named| Some(&named.name) == found.user.as_ref());
         let winner = |of: &dyn Fn(&Kubeconfig) -> Option<Value>| {
             let (path, wins) = self.files.iter().find_map(|(path, file)| Some((path, of(file)?)))?;
-            (of(named)? != wins).then(|| path.display().to_string())
+            (of(named)? != wins).then_some(path)
         };
         let user_name = found.user.as_deref().unwrap_or_default();
-        let lost = [
-            winner(&cluster).map(|path| format!("its cluster {} is that of {path}", found.cluster)),
-            winner(&user).map(|path| format!("its user {user_name} is that of {path}")),
-        ];
-        let lost: Vec<String> = lost.into_iter().flatten().collect();
         let own = own.display();
+        let (cluster, user) = (winner(&cluster), winner(&user));
+        let of_cluster = |path: &PathBuf| format!("its cluster {} is that of {}", found.cluster, path.display());
+        let of_user = |path: &PathBuf| format!("its user {user_name} is that of {}", path.display());
+        let lost: Vec<String> = cluster.map(of_cluster).into_iter().chain(user.map(of_user)).collect();
         if !lost.is_empty() {
             let lost = lost.join(" and ");
             return Some(format!(
