@@ -213,6 +213,23 @@ fn a_socks_proxy_that_never_answers() {
 }
 
 #[test]
+fn a_socks_proxy_that_wants_a_password() {
+    assert_snapshot!(of("socks5", server::greeting(b"\x05\xff")), @r"
+    error: the proxy socks5://127.0.0.1:[proxy] of context prod in [folder]/kubeconfig opens no way to the API server api.prod.invalid:[port] (it does not accept who asks); has its URL a user and a password that it accepts?
+    error: the proxy socks5://127.0.0.1:[proxy] of $HTTPS_PROXY opens no way to the API server api.prod.invalid:[port] (it does not accept who asks); has its URL a user and a password that it accepts, or should the API server rather stand in NO_PROXY?
+    ");
+}
+
+#[test]
+fn a_socks_proxy_that_does_not_reach_the_server() {
+    // Method none, then: connection refused.
+    assert_snapshot!(of("socks5", server::greeting(b"\x05\x00\x05\x05\x00\x01\x00\x00\x00\x00\x00\x00")), @r"
+    error: the proxy socks5://127.0.0.1:[proxy] of context prod in [folder]/kubeconfig opens no way to the API server api.prod.invalid:[port] (SOCKS error: connection refused); is it such a proxy, does it reach the API server?
+    error: the proxy socks5://127.0.0.1:[proxy] of $HTTPS_PROXY opens no way to the API server api.prod.invalid:[port] (SOCKS error: connection refused); is it such a proxy, does it reach the API server, or should the API server rather stand in NO_PROXY?
+    ");
+}
+
+#[test]
 fn something_else_instead_of_a_proxy() {
     assert_snapshot!(of("http", server::greeting("SSH-2.0-OpenSSH_9.2\r\n")), @r"
     error: the proxy http://127.0.0.1:[proxy] of context prod in [folder]/kubeconfig opens no way to the API server api.prod.invalid:[port] (invalid HTTP version parsed); is it such a proxy, does it reach the API server?

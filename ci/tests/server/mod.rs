@@ -18,11 +18,11 @@ pub fn silent() -> SocketAddr {
 }
 
 /// A server that says something of its own and hangs up.
-pub fn greeting(words: &'static str) -> SocketAddr {
-    serve(|mut stream| {
+pub fn greeting(words: impl AsRef<[u8]> + Clone + Send + 'static) -> SocketAddr {
+    serve(move |mut stream| {
         // Only then: what comes before the question is another error to the client.
         read_all(&mut stream);
-        let _ = stream.write_all(words.as_bytes());
+        let _ = stream.write_all(words.as_ref());
     })
 }
 

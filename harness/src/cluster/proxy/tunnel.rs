@@ -24,6 +24,8 @@ use crate::told::chain;
 pub(crate) const WITHIN: Duration = Duration::from_secs(5);
 /// Of a proxy that is not heard of.
 const WHAT_TO_CHECK: &str = "is it up, is there a route to it, is this its address";
+/// Of one that asks who it is.
+const CREDENTIAL: &str = "has its URL a user and a password that it accepts";
 
 /// Connects by way of a proxy, which `connector` reaches.
 #[derive(Clone, Debug)]
@@ -76,6 +78,8 @@ where
 enum Refusal {
     /// It has answered a CONNECT.
     Answer(StatusCode),
+    /// A SOCKS proxy has not accepted who asks.
+    Unknown,
     /// It has answered something else, or hung up.
     Other(String),
 }
@@ -123,7 +127,11 @@ where
         socks = socks.with_auth(user.to_owned(), password.to_owned());
     }
     let server = Uri::builder().scheme("https").authority(authority(server)).path_and_query("/").build()?;
-    Ok(socks.call(server).await?)
+    socks.call(server).await.map_err(|error| match chain(&error) {
+        // Its type is private. The words are of a credential also where none was brought.
+        said if said.contains("authentication") || said.contains("credentials") => Refusal::Unknown,
+        said => Refusal::Other(said),
+    })
 }
 
 /// `HOST:PORT`, whether the address has one or not.
@@ -166,7 +174,7 @@ impl Proxy {
         let (why, check) = match refusal {
             Refusal::Answer(status) => {
                 let check = match *status {
-                    StatusCode::PROXY_AUTHENTICATION_REQUIRED => "has its URL a user and a password that it accepts",
+                    StatusCode::PROXY_AUTHENTICATION_REQUIRED => CREDENTIAL,
                     StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
                         "is the cluster up, has the proxy a route to it, is this its address"
                     }
@@ -174,6 +182,7 @@ impl Proxy {
                 };
                 (status.to_string(), check)
             }
+            Refusal::Unknown => ("it does not accept who asks".to_owned(), CREDENTIAL),
             Refusal::Other(why) => (why.clone(), "is it such a proxy, does it reach the API server"),
         };
         let (told, server) = (self.told(), authority(server));
