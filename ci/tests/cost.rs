@@ -1,4 +1,5 @@
-//! What a run costs the cluster in pods, execs and requests: counts, so that a ceiling holds them. Seconds and CPU-seconds are the bench's.
+//! What a run costs the cluster in pods, execs and requests: counts, so that a ceiling holds them. Seconds and CPU-seconds are the bench's. And
+//! what it costs whoever else works there: nothing.
 
 mod live;
 mod suite;
@@ -38,8 +39,13 @@ impl Drop for Tainted {
 fn no_more_than_it_may(#[case] name: &str, #[case] pods: usize, #[case] execs: u64, #[case] requests: u64) {
     let suite = Suite::new().kubeconfig(&live::kubeconfig());
     let tainted = (name == "prod").then(Tainted::new);
+    let bystander = tainted.is_some().then(live::Bystander::new);
     let arguments = ["--suite", name, "--report-dir", "reports", "--cluster", &live::context()];
     let ended = suite.start(&arguments).end(A_RUN);
+    if let Some(mut bystander) = bystander {
+        let seen = bystander.seen();
+        assert!(seen.len() > 10 && seen.iter().all(|allowed| allowed == "1"), "disruptions allowed: {seen:?}");
+    }
     let text = std::fs::read(suite.folder().join("reports/run.json")).unwrap_or_else(|_| panic!("{}", ended.stderr));
     let run: Run = serde_json::from_slice(&text).unwrap();
     // What fails half-way costs less than it will.

@@ -1,5 +1,7 @@
 //! The range that is up, seen by its administrator.
-#![allow(dead_code, reason = "each test program uses its part of it")]
+#![allow(dead_code, unused_imports, reason = "each test program uses its part of it")]
+
+mod bystander;
 
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
@@ -9,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use ci::range::Range;
 use tokio::runtime::Runtime;
+
+pub use bystander::Bystander;
 
 /// What every object of a run carries.
 const RUN: &str = "oke-conformance/run";
