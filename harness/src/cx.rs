@@ -7,6 +7,7 @@ use futures::future::try_join_all;
 use crate::cluster::facts::KUBELET_PORT;
 use crate::cluster::named_ports::NamedPorts;
 use crate::env::Env;
+use crate::probe::let_out::LetOut;
 use crate::probe::{Probe, here};
 use crate::quiet::{Hush, Work};
 use crate::record::facts::{ClusterFacts, NodeFacts};
@@ -121,16 +122,27 @@ impl Cx {
     /// As [`Cx::probes`], in the run's own namespace: see [`Cx::outside_probe`].
     ///
     /// # Errors
-    /// Inconclusive where one does not run.
+    /// As [`Cx::outside_probe`].
     pub async fn outside_probes(&self) -> Result<Vec<Arc<Probe>>, NoVerdict> {
-        try_join_all(self.env.hosts.iter().map(|node| self.outside_probe(node))).await
+        let outside = try_join_all(self.env.hosts.iter().map(|node| self.own_probe(node))).await?;
+        LetOut::of(&self.env, &outside).await?;
+        Ok(outside)
     }
 
     /// A probe on `node` in the run's own namespace, which no policy of the cluster's users selects: where controls are tried from.
     ///
     /// # Errors
-    /// Inconclusive where it does not run.
+    /// Inconclusive where it does not run, or where a policy of another kind selects that namespace as well and cuts it off.
     pub async fn outside_probe(&self, node: &NodeFacts) -> Result<Arc<Probe>, NoVerdict> {
+        self.outside_probes().await?;
+        self.own_probe(node).await
+    }
+
+    /// The same probe, for what asks nothing of the network.
+    ///
+    /// # Errors
+    /// Inconclusive where it does not run.
+    pub async fn own_probe(&self, node: &NodeFacts) -> Result<Arc<Probe>, NoVerdict> {
         let namespace = self.env.sandbox.outside().await.map_err(NoVerdict::Inconclusive)?;
         self.probe(&namespace, node).await
     }

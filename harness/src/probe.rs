@@ -6,6 +6,7 @@ pub mod dialled;
 pub mod exec;
 pub mod here;
 pub mod https;
+pub(crate) mod let_out;
 pub mod pod;
 pub mod relay;
 pub mod session;

@@ -141,6 +141,11 @@ impl Probes {
         self.image.clone().unwrap_or_else(|_| AgentImage::in_name_only())
     }
 
+    /// A TCP port of every agent, where it answers.
+    pub(crate) fn answering(&self) -> u16 {
+        self.listening.tcp.first().copied().unwrap_or_default()
+    }
+
     /// A UDP port of every agent, where it sends back what it gets.
     pub fn echoing(&self) -> u16 {
         self.listening.udp.first().copied().unwrap_or_default()

@@ -39,6 +39,6 @@ pub const SCENARIO: Scenario = Scenario {
 
 async fn attempt(cx: &Cx) -> Attempted {
     let node = cx.node()?;
-    let (inside, neighbour) = try_join!(cx.probe(cx.namespace()?, node), cx.outside_probe(node))?;
+    let (inside, neighbour) = try_join!(cx.probe(cx.namespace()?, node), cx.own_probe(node))?;
     cx.contained(&inside).refused_by(Guard::Kernel).beside(&neighbour).await
 }
