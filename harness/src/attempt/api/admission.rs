@@ -191,7 +191,10 @@ impl Controlled {
             let mut tried = Tried::default();
             let mut answers = stream::iter(attempts).buffered(AT_ONCE);
             while let Some((variant, answer)) = answers.next().await {
-                tried.take(guards, others, variant, answer, |body| place.harmless(variant, &admitted, body));
+                let harmless = |body: &str| {
+                    place.harmless(variant.about, serde_json::from_str(&variant.body).ok()?, admitted.clone(), body)
+                };
+                tried.take(guards, others, variant, answer, harmless);
             }
             tried
         };
@@ -312,20 +315,27 @@ async fn exempt(
         let in_it = |(attempt, other): &&(usize, Refusal)| {
             other.by == refusal.by && forbidden[*attempt].what.starts_with(Exemption::IN_CONTAINER)
         };
-        let in_container = refused.iter().find(in_it).map(|(attempt, _)| of(*attempt)).transpose()?;
+        let in_container =
+            refused.iter().find(in_it).map(|(attempt, _)| of(*attempt).map(|document| (*attempt, document)));
+        let in_container = in_container.transpose()?;
         for exemption in &text.exemptions {
-            let document = match exemption {
-                Exemption::Container(_) | Exemption::Image(_) => in_container.as_ref().unwrap_or(&document),
-                _ => &document,
+            let whole = (*attempt, document.clone());
+            let (attempt, document) = match exemption {
+                Exemption::Container(_) | Exemption::Image(_) => in_container.clone().unwrap_or(whole),
+                _ => whole,
             };
-            let request = place.dry_run(&exemption.given_to(document.clone()).to_string())?;
-            let harmless = |body: &str| place.harmless(&forbidden[*attempt], admitted, body);
-            exempt.take(exemption, guards, api::send(author, request).await.0, harmless)?;
+            let sent = exemption.given_to(document);
+            let answer = api::send(author, place.dry_run(&sent.to_string())?).await.0;
+            // What the exemption itself changes is no mutation's.
+            let plain = exemption.given_to(admitted.clone());
+            let harmless = |body: &str| place.harmless(forbidden[attempt].about, sent, plain, body);
+            exempt.take(exemption, guards, answer, harmless)?;
         }
         for account in &text.accounts {
             if let Some(other) = env.personas.service_account(namespace, account).await? {
                 let answer = api::send(&other, place.dry_run(body)?).await.0;
-                let harmless = |body: &str| place.harmless(&forbidden[*attempt], admitted, body);
+                let about = forbidden[*attempt].about;
+                let harmless = |answer: &str| place.harmless(about, document.clone(), admitted.clone(), answer);
                 exempt.take(&format!("asked for by {}", other.name), guards, answer, harmless)?;
             }
         }
@@ -473,10 +483,9 @@ impl Target {
 
 impl Target {
     /// What would be stored in the stead of what is forbidden, where none of that would be (see [`stored::harmless`]).
-    fn harmless(&self, forbidden: &Forbidden, admitted: &Value, came_back: &str) -> Option<String> {
+    fn harmless(&self, about: &str, sent: Value, admitted: Value, came_back: &str) -> Option<String> {
         let came_back = serde_json::from_str(came_back).ok()?;
-        let sent = self.whole(serde_json::from_str(&forbidden.body).ok()?);
-        stored::harmless(&sent, &self.whole(admitted.clone()), forbidden.about, &came_back)
+        stored::harmless(&self.whole(sent), &self.whole(admitted), about, &came_back)
     }
 
     /// A document as a part of the object that it is sent to.
