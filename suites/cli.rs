@@ -15,7 +15,7 @@ use crate::whereabouts;
     name = "cargo test --",
     bin_name = "cargo test --",
     disable_version_flag = true,
-    after_help = "Exit code: 0 where every scenario was denied as it must be; anything else where one was allowed or nothing was proved."
+    after_help = "Exit code: 0 where every scenario was denied as it must be; 101 where one was allowed or nothing was proved; 3, or what conformance.toml says, where nothing is worse than what waivers.toml acknowledges; 1 where the run could not be."
 )]
 pub struct Cli {
     /// `kind` (a throw-away cluster on this machine), `kind:NAME` (one that `cargo xtask range up` keeps), a name from
@@ -32,7 +32,7 @@ pub struct Cli {
     #[arg(long, value_name = "NAME")]
     pub suite: Option<String>,
 
-    /// What is allowed for now and who answers for it; the nearest waivers.toml where nothing is said.
+    /// What is allowed, or cannot be proved, for now and who answers for it; the nearest waivers.toml where nothing is said.
     #[arg(long, value_name = "FILE")]
     pub waivers: Option<PathBuf>,
 

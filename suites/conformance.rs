@@ -19,11 +19,13 @@ use anyhow::{Context, Error, Result, anyhow, bail};
 use harness::env::Env;
 use harness::preflight::Plan;
 use harness::printable;
-use harness::record::{Outcome, Record, Run, Totals};
+use harness::record::{Record, Run};
 use harness::sandbox::{Swept, sweep_expired};
 use harness::scenario::Entry;
-use reports::Folder;
+use harness::settings::AcknowledgedExitCode;
+use libtest_mimic::Conclusion;
 use reports::terminal::{self, Terminal};
+use reports::{Folder, closing};
 use tokio::runtime::Runtime;
 
 use cli::{Asked, Cli};
@@ -111,6 +113,7 @@ fn conformance(cli: Cli, entries: Vec<Entry>, folder: Option<Arc<Folder>>) -> Re
         runtime: &runtime,
         signals: &signals,
         folder: folder.as_deref(),
+        acknowledged: settings.acknowledged_exit_code,
     };
     let finished = env.and_then(|env| attempt_all(&session, entries, env));
     // Whatever became of the run, a throw-away cluster goes.
@@ -131,10 +134,12 @@ struct Session<'a> {
     signals: &'a signals::Watch,
     /// Where its reports go; none where nothing is to be attempted.
     folder: Option<&'a Folder>,
+    /// How it ends where nothing is worse than what is acknowledged.
+    acknowledged: AcknowledgedExitCode,
 }
 
 fn attempt_all(session: &Session, entries: Vec<Entry>, env: Env) -> Result<ExitCode> {
-    let Session { cli, suite, stays, runtime, signals, folder } = *session;
+    let Session { cli, suite, stays, runtime, signals, folder, acknowledged } = *session;
     let preflight =
         runtime.block_on(Plan::of(&env, &entries)).map_err(|why| anyhow!("cluster {}: {why}", cli.cluster))?;
     let Some(folder) = folder else {
@@ -217,11 +222,18 @@ fn attempt_all(session: &Session, entries: Vec<Entry>, env: Env) -> Result<ExitC
             say(format!("report: {}", path.display()));
         }
         let shared = terminal.lock().unwrap_or_else(PoisonError::into_inner).shared();
-        for line in shared.into_iter().chain(terminal::waivers(&run)).chain(terminal::allowances(&run)) {
+        let entries = [terminal::waivers(&run), terminal::acknowledgements(&run), terminal::allowances(&run)];
+        for line in shared.into_iter().chain(entries.concat()) {
             say(line);
         }
         say("");
-        closing_lines(&run).into_iter().for_each(say);
+        closing::lines(&run).into_iter().for_each(say);
+    }
+    match closing::not_green(&run, acknowledged.0) {
+        Some(line) if ours => say(line),
+        // libtest's formats have a line of their own that says `ok`, and readers of their own.
+        Some(line) => note(line),
+        None => {}
     }
     match swept {
         Ok(Swept { warning: Some(held), .. }) => note(format!("warning: cluster {}: {held}", cli.cluster)),
@@ -230,28 +242,15 @@ fn attempt_all(session: &Session, entries: Vec<Entry>, env: Env) -> Result<ExitC
             bail!("cluster {name}: {left}, or have `cargo xtask sweep --cluster {name}` do it", name = cli.cluster)
         }
     }
-    Ok(conclusion.exit_code())
+    Ok(exit_code(&conclusion, &run, acknowledged))
+}
+
+/// Failures first; then what is acknowledged, which is neither one nor a pass.
+fn exit_code(conclusion: &Conclusion, run: &Run, acknowledged: AcknowledgedExitCode) -> ExitCode {
+    if conclusion.has_failed() || run.totals().acknowledged == 0 {
+        return conclusion.exit_code();
+    }
+    ExitCode::from(acknowledged.0)
 }
 
 const NOWHERE: &str = if cfg!(windows) { "NUL" } else { "/dev/null" };
-
-/// As libtest closes, so that whatever reads its last line reads ours; then in the words of a verdict.
-fn closing_lines(run: &Run) -> [String; 2] {
-    let Totals { passed, failed, inconclusive, waived, not_applicable } = run.totals();
-    let word = if failed + inconclusive == 0 { "ok" } else { "FAILED" };
-    let denials: usize = run
-        .scenarios
-        .iter()
-        .flat_map(|record| &record.cells)
-        .filter(|cell| matches!(cell.outcome, Outcome::Denied { .. }))
-        .count();
-    [
-        format!(
-            "test result: {word}. {passed} passed; {} failed; {} ignored; 0 measured; 0 filtered out; finished in {:.2}s",
-            failed + inconclusive,
-            waived + not_applicable,
-            run.elapsed_ms as f64 / 1000.0,
-        ),
-        format!("{} ({denials} cells denied)", terminal::summary(run)),
-    ]
-}

@@ -1,4 +1,4 @@
-//! Which scenarios run: `--suite`, and what `waivers.toml` forgives.
+//! Which scenarios run: `--suite`, and what `waivers.toml` forgives and acknowledges.
 use std::path::Path;
 
 use anyhow::{Context, Result, anyhow, bail};

@@ -176,7 +176,7 @@ fn complaints(holes: &[Placed], run: &Run) -> Vec<String> {
             // Kyverno does not look at its own namespace.
             _ if Engine::Kyverno.home() == Some(&cell.name) => continue,
             Outcome::Allowed { evidence } => format!("allowed ({evidence})"),
-            Outcome::Inconclusive { why } => format!("inconclusive ({why})"),
+            Outcome::Inconclusive { why, .. } => format!("inconclusive ({why})"),
             Outcome::Waived { .. } => "waived".into(),
         };
         wrong.push(format!("{id} in {} is {told}", cell.name));

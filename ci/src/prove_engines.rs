@@ -159,7 +159,7 @@ fn told(outcome: &Outcome) -> String {
         Outcome::Denied { guard, evidence, .. } => format!("denied by {guard}: {evidence}"),
         Outcome::Allowed { evidence } => format!("allowed: {evidence}"),
         Outcome::Waived { reason, .. } => format!("waived: {reason}"),
-        Outcome::Inconclusive { why } => format!("inconclusive: {why}"),
+        Outcome::Inconclusive { why, .. } => format!("inconclusive: {why}"),
         Outcome::NotApplicable { why } => format!("not applicable: {why}"),
     }
 }

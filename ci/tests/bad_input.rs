@@ -115,7 +115,7 @@ fn a_file_in_the_way_of_the_reports() {
 #[test]
 fn a_misspelt_key_in_conformance_toml() {
     let suite = Suite::new().file("conformance.toml", "[cluster.prod]\ncontext = \"c1\"\nnamespace = [\"a\"]\n");
-    assert_snapshot!(suite.run(&["--cluster", "prod"]).sentence(), @"error: [folder]/conformance.toml cannot be used: line 3: unknown field `namespace`, expected one of `context`, `kubeconfig`, `suite`, `namespaces`, `deployer`, `agent-image`, `outside`, `pool-label`, `except-nodes`, `ports`, `most-pods`, `namespace-labels`, `pods`, `allow`");
+    assert_snapshot!(suite.run(&["--cluster", "prod"]).sentence(), @"error: [folder]/conformance.toml cannot be used: line 3: unknown field `namespace`, expected one of `context`, `kubeconfig`, `suite`, `namespaces`, `deployer`, `agent-image`, `outside`, `pool-label`, `except-nodes`, `ports`, `most-pods`, `acknowledged-exit-code`, `namespace-labels`, `pods`, `allow`");
 }
 
 #[test]
@@ -146,6 +146,46 @@ fn a_waiver_that_nobody_answers_for() {
     let text = "[[waiver]]\nscenario = \"images/tag-refused\"\nreason = \"later\"\nuntil = \"2027-01-31\"\n";
     let suite = Suite::new().file("waivers.toml", text);
     assert_snapshot!(suite.run(&["--cluster", "prod"]).sentence(), @"error: waivers file [folder]/waivers.toml cannot be used: the waiver of line 1: has no owner: say who answers for it");
+}
+
+/// What the suite says of an acknowledgement with these lines.
+fn with_acknowledged(lines: &str) -> String {
+    let text = format!("[[acknowledged]]\n{lines}\n");
+    Suite::new().file("waivers.toml", &text).run(&["--cluster", "prod"]).sentence().to_owned()
+}
+
+#[test]
+fn an_acknowledgement_of_an_unknown_scenario() {
+    assert_snapshot!(with_acknowledged("scenario = \"metadata/endpoint-unreachabel\""), @r#"error: waivers file [folder]/waivers.toml cannot be used: the acknowledgement of line 1: names "metadata/endpoint-unreachabel", which no scenario matches; did you mean "metadata/endpoint-unreachable"?"#);
+}
+
+#[test]
+fn an_acknowledgement_without_a_reason() {
+    assert_snapshot!(with_acknowledged("scenario = \"metadata/*\"\nsays = \"no control\"\nreason = \"\"\nowner = \"platform\"\nuntil = \"2027-01-31\""), @"error: waivers file [folder]/waivers.toml cannot be used: the acknowledgement of line 1: has no reason: say why nothing can be proved there for now");
+}
+
+#[test]
+fn an_acknowledgement_that_ends_on_no_day() {
+    assert_snapshot!(with_acknowledged("scenario = \"metadata/*\"\nsays = \"no control\"\nreason = \"r\"\nowner = \"platform\"\nuntil = \"next year\""), @r#"error: waivers file [folder]/waivers.toml cannot be used: the acknowledgement of line 1: ends on "next year", which is no day: write it as 2027-01-31"#);
+}
+
+#[test]
+fn an_acknowledgement_of_whatever_the_cause_is() {
+    assert_snapshot!(with_acknowledged("scenario = \"metadata/*\"\nreason = \"r\"\nowner = \"platform\"\nuntil = \"2027-01-31\""), @"error: waivers file [folder]/waivers.toml cannot be used: the acknowledgement of line 1: has no says: quote the cause that is meant, or any other would be acknowledged along with it");
+    assert_snapshot!(with_acknowledged("scenario = \"metadata/*\"\nsays = \"*\"\nreason = \"r\"\nowner = \"platform\"\nuntil = \"2027-01-31\""), @r#"error: waivers file [folder]/waivers.toml cannot be used: the acknowledgement of line 1: says "*", which other causes may say as well: quote at least 8 characters of the one that is meant"#);
+}
+
+#[test]
+fn a_waiver_of_what_is_inconclusive() {
+    let text = "[[waiver]]\nscenario = \"metadata/*\"\nsays = \"no control\"\n";
+    let suite = Suite::new().file("waivers.toml", text);
+    assert_snapshot!(suite.run(&["--cluster", "prod"]).sentence(), @"error: waivers file [folder]/waivers.toml cannot be used: the waiver of line 1: has `says`: a waiver forgives whatever is allowed, and what is inconclusive belongs into [[acknowledged]]");
+}
+
+#[test]
+fn what_is_no_exit_code() {
+    let suite = Suite::new().file("conformance.toml", "[cluster.prod]\nacknowledged-exit-code = 126\n");
+    assert_snapshot!(suite.run(&["--cluster", "prod"]).sentence(), @"error: [folder]/conformance.toml cannot be used: line 2: expected an exit code: a number from 0, which lets such a run pass, to 125; 3 where it is left out");
 }
 
 #[test]

@@ -166,14 +166,16 @@ fn judge(
         let arises =
             whole.scenarios.iter().find(|known| known.id == record.id).is_some_and(|known| !is_not_here(known));
         match &record.outcome {
-            Outcome::Inconclusive { why } if !lacking.is_empty() => {
+            Outcome::Inconclusive { why, .. } if !lacking.is_empty() => {
                 let told: Vec<&Granted> = lacking.iter().copied().filter(|right| names(why, right)).collect();
                 if told.is_empty() {
                     wrong.push(format!("{} lacks {lacking:?} and names none of it: {why}", record.id));
                 }
                 named.extend(told);
             }
-            Outcome::Inconclusive { why } => wrong.push(format!("{} names none of them as needed: {why}", record.id)),
+            Outcome::Inconclusive { why, .. } => {
+                wrong.push(format!("{} names none of them as needed: {why}", record.id))
+            }
             outcome if !lacking.is_empty() && arises => {
                 wrong.push(format!("{} names {lacking:?} as needed and is {outcome:?}", record.id));
             }

@@ -219,7 +219,9 @@ fn a_proxy_that_brings_a_credential_of_its_own() {
     let asked: Vec<_> = record(&suite).scenarios.into_iter().filter(|record| as_somebody(&record.id)).collect();
     assert!(asked.len() > 20, "{}", ended.stdout);
     for record in asked {
-        let Outcome::Inconclusive { why } = &record.outcome else { panic!("{} is {:?}", record.id, record.outcome) };
+        let Outcome::Inconclusive { why, .. } = &record.outcome else {
+            panic!("{} is {:?}", record.id, record.outcome)
+        };
         assert!(
             why.contains("has a credential of its own") && why.contains("kubernetes-admin"),
             "{}: {why}",
@@ -251,7 +253,7 @@ fn an_agent_image_that_no_node_has() {
     let run = record(&suite);
     for id in ids {
         let found = run.scenarios.iter().find(|record| record.id == id).unwrap();
-        let Outcome::Inconclusive { why } = &found.outcome else { panic!("{id}: {:?}", found.outcome) };
+        let Outcome::Inconclusive { why, .. } = &found.outcome else { panic!("{id}: {:?}", found.outcome) };
         assert!(why.contains("ErrImagePull") || why.contains("ImagePullBackOff"), "{id}: {why}");
         assert!(why.contains("--agent-image"), "{id}: {why}");
     }
@@ -535,7 +537,9 @@ fn a_pod_that_stays_pending_and_a_signal_meanwhile() {
     assert_eq!((ended.code, ended.stderr.as_str()), (Some(101), ""), "{}", ended.stdout);
     let run = record(&patient);
     let outcome = |id: &str| &run.scenarios.iter().find(|record| record.id == id).unwrap().outcome;
-    let Outcome::Inconclusive { why } = outcome("metadata/endpoint-unreachable") else { panic!("{}", ended.stdout) };
+    let Outcome::Inconclusive { why, .. } = outcome("metadata/endpoint-unreachable") else {
+        panic!("{}", ended.stdout)
+    };
     // The scheduler's own words.
     assert!(why.contains("nodes are available") && why.contains("anti-affinity"), "{why}");
     // Whoever needs no pod has no need to wait.

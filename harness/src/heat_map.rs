@@ -25,7 +25,7 @@ pub enum Heat {
     Allowed,
     /// It worked, and somebody answers for that.
     Waived,
-    /// Nothing was proved.
+    /// Nothing was proved, acknowledged or not.
     Inconclusive,
     /// The question does not arise, or was not asked.
     NotApplicable,
@@ -92,7 +92,7 @@ mod tests {
     #[test]
     fn a_row_for_each_namespace_and_a_column_for_each_scenario_that_is_repeated_there() {
         let allowed = Outcome::Allowed { evidence: "e".into() };
-        let unclear = Outcome::Inconclusive { why: "w".into() };
+        let unclear = Outcome::inconclusive("w");
         let map = HeatMap::of(&[
             record("c/one", Scope::EachNamespace, &[("a", allowed.clone()), ("b", unclear.clone())]),
             record("c/pairs", Scope::EachPair, &[("a -> b", allowed)]),

@@ -7,9 +7,9 @@ pub mod outcome;
 use serde::{Deserialize, Serialize};
 
 pub use facts::{ClusterFacts, NodeFacts, ProbeFacts};
-pub use forgiven::{AllowanceRecord, WaiverRecord, WaiverState};
+pub use forgiven::{AcknowledgementRecord, AcknowledgementState, AllowanceRecord, WaiverRecord, WaiverState};
 pub use measurement::{Beside, Measurement, Pulse, Spread};
-pub use outcome::{Cell, Outcome, Record};
+pub use outcome::{Acknowledged, Cell, Outcome, Record};
 
 use crate::heat_map::HeatMap;
 use crate::reachability::Reachability;
@@ -38,6 +38,9 @@ pub struct Run {
     /// The waivers that are about this cluster, in their file's order.
     #[serde(default)]
     pub waivers: Vec<WaiverRecord>,
+    /// The acknowledgements that are about this cluster, in their file's order.
+    #[serde(default)]
+    pub acknowledgements: Vec<AcknowledgementRecord>,
     /// What the suite allows to be found all the same.
     #[serde(default)]
     pub allowances: Vec<AllowanceRecord>,
@@ -72,6 +75,8 @@ pub struct Totals {
     pub failed: usize,
     /// Nothing proved.
     pub inconclusive: usize,
+    /// Nothing proved, and somebody answers for it.
+    pub acknowledged: usize,
     /// Allowed, and somebody answers for it.
     pub waived: usize,
     /// Not applicable.
@@ -91,7 +96,8 @@ impl Run {
             match record.outcome {
                 Outcome::Denied { .. } => totals.passed += 1,
                 Outcome::Allowed { .. } => totals.failed += 1,
-                Outcome::Inconclusive { .. } => totals.inconclusive += 1,
+                Outcome::Inconclusive { acknowledged: None, .. } => totals.inconclusive += 1,
+                Outcome::Inconclusive { acknowledged: Some(_), .. } => totals.acknowledged += 1,
                 Outcome::Waived { .. } => totals.waived += 1,
                 Outcome::NotApplicable { .. } => totals.not_applicable += 1,
             }

@@ -8,6 +8,7 @@ use k8s_openapi::jiff::Timestamp;
 use libtest_mimic::{Arguments, Completion, Conclusion, Failed, Trial};
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, oneshot};
+use tokio::task::JoinError;
 use tokio::time::timeout_at;
 
 use crate::cx::{Cx, Place};
@@ -18,7 +19,7 @@ use crate::quiet::Work;
 use crate::reachability::Reachability;
 use crate::record::facts::IdlePool;
 use crate::record::outcome::{ON, PAIR};
-use crate::record::{Cell, NodeFacts, Outcome, Record, Run};
+use crate::record::{Acknowledged, Cell, NodeFacts, Outcome, Record, Run};
 use crate::scenario::{Entry, Impact, Scope};
 use crate::verdict::{Attempted, NoVerdict, Verdict};
 
@@ -111,6 +112,7 @@ pub fn run(
         probes: env.probes.running(),
         peak_memory_kib: peak_memory_kib(),
         waivers: env.waivers.records(&env.facts.name),
+        acknowledgements: env.waivers.acknowledgements(&env.facts.name),
         allowances: env.suite.allowances(&order),
         requests: env.traffic.sent(),
         heat_map: HeatMap::of(&scenarios),
@@ -138,7 +140,10 @@ fn completion(record: &Record) -> Result<Completion, Failed> {
             Ok(Completion::ignored_with(line(&format!("waived until {until} by {owner}: {reason}"))))
         }
         Outcome::Allowed { evidence } => Err(Failed::from(line(&format!("allowed: {evidence}")))),
-        Outcome::Inconclusive { why } => Err(Failed::from(line(&format!("inconclusive: {why}")))),
+        Outcome::Inconclusive { why, acknowledged: None } => Err(Failed::from(line(&format!("inconclusive: {why}")))),
+        Outcome::Inconclusive { why, acknowledged: Some(Acknowledged { reason, owner, until }) } => {
+            Ok(Completion::ignored_with(line(&format!("acknowledged until {until} by {owner}: {reason}: {why}"))))
+        }
     }
 }
 
@@ -156,7 +161,7 @@ fn crashed(entry: &Entry) -> Record {
         severity: scenario.severity,
         impact: scenario.impact,
         scope: scenario.scope,
-        outcome: Outcome::Inconclusive { why: CRASHED.into() },
+        outcome: Outcome::inconclusive(CRASHED),
         cells: Vec::new(),
         started_ms: 0,
         elapsed_ms: 0,
@@ -194,11 +199,10 @@ async fn one(entry: &Entry, env: &Arc<Env>, cells: Vec<(String, Place, Work)>, s
             (attempted.unwrap_or_else(Verdict::from), began.elapsed())
         });
         async move {
-            let (verdict, elapsed) = task.await.unwrap_or_else(|crash| {
-                (NoVerdict::inconclusive(format!("{CRASHED}: {}", panic_text(crash))).into(), Duration::ZERO)
-            });
+            let answered = |outcome| env.waivers.apply(&env.facts.name, &entry.id, &name, outcome);
+            let (verdict, elapsed) = ended(task.await, answered);
             Cell {
-                outcome: env.waivers.apply(&env.facts.name, &entry.id, &name, verdict.outcome),
+                outcome: verdict.outcome,
                 name,
                 elapsed_ms: elapsed.as_millis() as u64,
                 denied_after_ms: verdict.denied_after_ms,
@@ -239,7 +243,18 @@ async fn while_alive(cx: &Cx, attempt: impl Future<Output = Attempted>) -> Attem
     }
 }
 
-fn panic_text(crash: tokio::task::JoinError) -> String {
+/// What became of a cell, with who answers for it; for a crash nobody does: it is the suite's own fault.
+fn ended(
+    joined: Result<(Verdict, Duration), JoinError>,
+    answered: impl FnOnce(Outcome) -> Outcome,
+) -> (Verdict, Duration) {
+    match joined {
+        Ok((verdict, elapsed)) => (Verdict { outcome: answered(verdict.outcome), ..verdict }, elapsed),
+        Err(crash) => (NoVerdict::inconclusive(format!("{CRASHED}: {}", panic_text(crash))).into(), Duration::ZERO),
+    }
+}
+
+fn panic_text(crash: JoinError) -> String {
     let Ok(panic) = crash.try_into_panic() else { return "it was cancelled".into() };
     let text = panic.downcast_ref::<&str>().map(ToString::to_string);
     text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_else(|| "without a message".into())
@@ -251,8 +266,10 @@ fn worst(cells: &[Cell]) -> Outcome {
         Outcome::NotApplicable { .. } => 0,
         Outcome::Denied { .. } => 1,
         Outcome::Waived { .. } => 2,
-        Outcome::Inconclusive { .. } => 3,
-        Outcome::Allowed { .. } => 4,
+        // What is not known is worse than what is known and answered for: it must not hide behind a waiver.
+        Outcome::Inconclusive { acknowledged: Some(_), .. } => 3,
+        Outcome::Inconclusive { acknowledged: None, .. } => 4,
+        Outcome::Allowed { .. } => 5,
     };
     let worst = cells.iter().map(|cell| &cell.outcome).reduce(|a, b| if badness(b) > badness(a) { b } else { a });
     worst.cloned().unwrap_or_else(|| Outcome::NotApplicable {
@@ -321,13 +338,26 @@ mod tests {
     use crate::scenario::Guard;
     use rstest::rstest;
 
+    fn acknowledged(reason: &str) -> Acknowledged {
+        Acknowledged { reason: reason.into(), owner: "o".into(), until: "2027-01-31".into() }
+    }
+
+    /// The outcome's word, as a reader has it who knows of acknowledgements.
+    fn word(outcome: &Outcome) -> String {
+        match outcome {
+            Outcome::Inconclusive { acknowledged: Some(_), .. } => "acknowledged".into(),
+            _ => serde_json::to_value(outcome).unwrap()["outcome"].as_str().unwrap().into(),
+        }
+    }
+
     fn cell(outcome: &str) -> Cell {
         let text = || outcome.to_owned();
         let outcome = match outcome {
             "denied" => Outcome::Denied { guard: Guard::Rbac, evidence: text(), control: text() },
             "allowed" => Outcome::Allowed { evidence: text() },
             "waived" => Outcome::Waived { evidence: text(), reason: text(), owner: text(), until: text() },
-            "inconclusive" => Outcome::Inconclusive { why: text() },
+            "inconclusive" => Outcome::inconclusive(text()),
+            "acknowledged" => Outcome::Inconclusive { why: text(), acknowledged: Some(acknowledged(&text())) },
             _ => Outcome::NotApplicable { why: text() },
         };
         Cell { name: text(), outcome, elapsed_ms: 0, denied_after_ms: None, attempts: 1 }
@@ -339,13 +369,16 @@ mod tests {
     #[case(&["denied", "inconclusive"], "inconclusive")]
     #[case(&["denied", "waived"], "waived")]
     #[case(&["waived", "inconclusive"], "inconclusive")]
+    #[case(&["denied", "acknowledged"], "acknowledged")]
+    #[case(&["acknowledged", "waived"], "acknowledged")]
+    #[case(&["acknowledged", "inconclusive"], "inconclusive")]
+    #[case(&["acknowledged", "allowed"], "allowed")]
     #[case(&["denied", "not-applicable"], "denied")]
     #[case(&["not-applicable"], "not-applicable")]
     #[case(&[], "not-applicable")]
     fn a_scenario_is_as_good_as_its_worst_cell(#[case] cells: &[&str], #[case] expected: &str) {
         let cells: Vec<Cell> = cells.iter().map(|outcome| cell(outcome)).collect();
-        let value = serde_json::to_value(worst(&cells)).unwrap();
-        assert_eq!(value["outcome"], expected);
+        assert_eq!(word(&worst(&cells)), expected);
     }
 
     #[test]
@@ -358,11 +391,15 @@ mod tests {
     /// As libtest prints it: what a cluster says stays on its line and does nothing.
     #[rstest]
     #[case(Outcome::Allowed { evidence: ODD.into() }, "allowed: \\u{1b}[2Jno\\u{202e} test x ... ok")]
-    #[case(Outcome::Inconclusive { why: ODD.into() }, "inconclusive: \\u{1b}[2Jno\\u{202e} test x ... ok")]
+    #[case(Outcome::inconclusive(ODD), "inconclusive: \\u{1b}[2Jno\\u{202e} test x ... ok")]
     #[case(Outcome::NotApplicable { why: ODD.into() }, "\\u{1b}[2Jno\\u{202e} test x ... ok")]
     #[case(
         Outcome::Waived { evidence: String::new(), reason: ODD.into(), owner: "o".into(), until: "2027-01-31".into() },
         "waived until 2027-01-31 by o: \\u{1b}[2Jno\\u{202e} test x ... ok"
+    )]
+    #[case(
+        Outcome::Inconclusive { why: ODD.into(), acknowledged: Some(acknowledged("r")) },
+        "acknowledged until 2027-01-31 by o: r: \\u{1b}[2Jno\\u{202e} test x ... ok"
     )]
     fn libtest_is_handed_text(#[case] outcome: Outcome, #[case] expected: &str) {
         let record = Record { outcome, ..crashed(&Entry::new("a", "b", "", &crate::scenario::sample::OBSERVES)) };
@@ -377,8 +414,9 @@ mod tests {
     const ODD: &str = "\u{1b}[2Jno\u{202e}\ntest x ... ok";
 
     #[tokio::test]
-    async fn a_crash_is_told_with_its_message() {
-        let crash = tokio::spawn(async { panic!("at sea") }).await.unwrap_err();
-        assert_eq!(panic_text(crash), "at sea");
+    async fn a_crash_is_told_with_its_message_and_nobody_answers_for_it() {
+        let crash = tokio::spawn(async { panic!("at sea") }).await;
+        let (verdict, _) = ended(crash, |_| panic!("somebody answered for it"));
+        assert_eq!(verdict.outcome, Outcome::inconclusive("the scenario crashed: at sea"));
     }
 }

@@ -10,8 +10,10 @@ use crate::cluster::deployers::Deployers;
 use crate::cluster::named_ports::Port;
 use crate::toml_file;
 
+mod exit_code;
 mod pods;
 
+pub use exit_code::AcknowledgedExitCode;
 pub use pods::{OfTheHouse, PodSettings};
 
 /// The file's name, looked for in the working directory and its parents.
@@ -47,6 +49,9 @@ pub struct ClusterSettings {
     pub ports: Vec<PortSetting>,
     /// Pods that a run may make at the most, in place of [`MOST_PODS`].
     pub most_pods: Option<usize>,
+    /// How a run ends in which nothing is worse than what waivers.toml acknowledges.
+    #[serde(default)]
+    pub acknowledged_exit_code: AcknowledgedExitCode,
     /// Labels of the namespaces that a run makes for itself: what cluster-wide policies go by.
     #[serde(default)]
     pub namespace_labels: OfTheHouse,
@@ -147,7 +152,7 @@ mod tests {
     #[rstest]
     #[case::typo(
         "[cluster.prod]\n\nnamespace = []\n",
-        "line 3: unknown field `namespace`, expected one of `context`, `kubeconfig`, `suite`, `namespaces`, `deployer`, `agent-image`, `outside`, `pool-label`, `except-nodes`, `ports`, `most-pods`, `namespace-labels`, `pods`, `allow`"
+        "line 3: unknown field `namespace`, expected one of `context`, `kubeconfig`, `suite`, `namespaces`, `deployer`, `agent-image`, `outside`, `pool-label`, `except-nodes`, `ports`, `most-pods`, `acknowledged-exit-code`, `namespace-labels`, `pods`, `allow`"
     )]
     #[case::wrong_table("[clusters.prod]\n", "line 1: unknown field `clusters`, expected `cluster`")]
     #[case::wrong_type(
@@ -181,6 +186,29 @@ mod tests {
         assert_eq!(heading(name), expected);
         let file: File = parse(&format!("{expected}\ncontext = \"c1\"\n")).unwrap();
         assert!(file.cluster.contains_key(name));
+    }
+
+    #[rstest]
+    #[case::left_out("", 3)]
+    #[case::passes("acknowledged-exit-code = 0", 0)]
+    #[case::as_a_failure("acknowledged-exit-code = 101", 101)]
+    #[case::the_last("acknowledged-exit-code = 125", 125)]
+    fn what_is_acknowledged_has_an_exit_code(#[case] line: &str, #[case] expected: u8) {
+        let file: File = parse(&format!("[cluster.x]\n{line}\n")).unwrap();
+        assert_eq!(file.cluster["x"].acknowledged_exit_code, AcknowledgedExitCode(expected));
+    }
+
+    #[rstest]
+    #[case::a_shells_own("126")]
+    #[case::no_byte("256")]
+    #[case::below_zero("-1")]
+    #[case::a_word("\"pass\"")]
+    #[case::a_number_in_quotes("\"3\"")]
+    #[case::a_part("3.5")]
+    fn what_is_no_exit_code_is_told(#[case] value: &str) {
+        let told = parse::<File>(&format!("[cluster.x]\nacknowledged-exit-code = {value}\n")).unwrap_err().to_string();
+        let expected = "line 2: expected an exit code: a number from 0, which lets such a run pass, to 125; 3 where it is left out";
+        assert_eq!(told, expected);
     }
 
     #[test]

@@ -167,7 +167,7 @@ pub(crate) fn together(all: impl IntoIterator<Item = Attempted>) -> Attempted {
 impl From<NoVerdict> for Verdict {
     fn from(none: NoVerdict) -> Self {
         let outcome = match none {
-            NoVerdict::Inconclusive(why) => Outcome::Inconclusive { why },
+            NoVerdict::Inconclusive(why) => Outcome::inconclusive(why),
             NoVerdict::NotApplicable(why) => Outcome::NotApplicable { why },
         };
         Self { outcome, denied_after_ms: None, attempts: 0 }

@@ -1,60 +1,40 @@
-//! `waivers.toml`: what is allowed for now, why, by whom and until when.
+//! `waivers.toml`: what is allowed for now, or cannot be proved for now, why, by whom and until when.
 //!
 //! A waiver forgives what was *allowed*, cell by cell. It does not forgive what is inconclusive: nobody can answer for what nobody
-//! knows. Nothing is skipped for a waiver's sake: a waived scenario runs, and if it passes the waiver can go.
+//! knows. That nothing can be known, for a cause outside the suite, is what an acknowledgement says: it names the cause, so that another
+//! one is not acknowledged along with it, and it turns nothing green. Nothing is skipped for the sake of either: the scenario runs, and if
+//! it passes the entry can go.
+mod cause;
+mod entry;
+
 use anyhow::{Result, bail};
 use k8s_openapi::jiff::Timestamp;
 use k8s_openapi::jiff::civil::Date;
 use k8s_openapi::jiff::tz::TimeZone;
 use serde::Deserialize;
-use std::sync::atomic::{AtomicU8, Ordering};
 use toml::Spanned;
 
 use crate::glob;
-use crate::record::forgiven::{WaiverRecord, WaiverState};
-use crate::record::outcome::Outcome;
+use crate::record::forgiven::{AcknowledgementRecord, AcknowledgementState, WaiverRecord, WaiverState};
+use crate::record::outcome::{Acknowledged, Outcome};
 use crate::toml_file;
-
-/// One entry of the file.
-#[derive(Debug)]
-pub struct Waiver {
-    scenario: String,
-    cells: Vec<String>,
-    cluster: String,
-    reason: String,
-    owner: String,
-    until: Date,
-    seen: AtomicU8,
-}
-
-/// What the waiver met in this run; bits, for one waiver may cover many cells.
-const FORGAVE: u8 = 1;
-const WAS_NOT_NEEDED: u8 = 2;
-const HAD_EXPIRED: u8 = 4;
+use cause::Cause;
+use entry::{Answers, Entry, Written, met, said};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct File {
     #[serde(default)]
     waiver: Vec<Spanned<Written>>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Written {
-    scenario: String,
     #[serde(default)]
-    cells: Vec<String>,
-    cluster: Option<String>,
-    reason: Option<String>,
-    owner: Option<String>,
-    until: Option<String>,
+    acknowledged: Vec<Spanned<Written>>,
 }
 
-/// The waivers of a run.
+/// The waivers and the acknowledgements of a run.
 #[derive(Debug, Default)]
 pub struct Waivers {
-    all: Vec<Waiver>,
+    waivers: Vec<Entry>,
+    acknowledgements: Vec<(Entry, Cause)>,
     today: Date,
 }
 
@@ -69,96 +49,121 @@ impl Waivers {
     /// # Errors
     /// The line of the entry and what it lacks.
     pub fn parse(text: &str, ids: &[&str], now: Timestamp) -> Result<Self> {
-        let file: File = toml_file::parse(text)?;
-        let all = file.waiver.into_iter().map(|written| {
-            let line = toml_file::line_of(text, written.span().start);
-            Waiver::of(written.into_inner(), ids).map_err(|why| why.context(format!("the waiver of line {line}")))
-        });
-        let all = all.collect::<Result<_>>();
-        // One sentence, not a chain.
-        Ok(Self { all: all.map_err(|why| anyhow::anyhow!("{why:#}"))?, today: now.to_zoned(TimeZone::UTC).date() })
+        let File { waiver, acknowledged } = toml_file::parse(text)?;
+        Ok(Self {
+            waivers: each(text, "waiver", waiver, |written| of_waiver(written, ids))?,
+            acknowledgements: each(text, "acknowledgement", acknowledged, |written| of_acknowledged(written, ids))?,
+            today: now.to_zoned(TimeZone::UTC).date(),
+        })
     }
 
-    /// What `outcome` becomes for `cell` of `scenario` on `cluster`, and whether an expired waiver would have covered it.
+    /// What `outcome` becomes for `cell` of `scenario` on `cluster`, and whether an entry that has expired would have covered it.
     pub(crate) fn apply(&self, cluster: &str, scenario: &str, cell: &str, outcome: Outcome) -> Outcome {
-        let covering = self.all.iter().filter(|waiver| waiver.covers(cluster, scenario, cell));
-        let Outcome::Allowed { evidence } = outcome else {
-            if matches!(outcome, Outcome::Denied { .. }) {
-                covering.for_each(|waiver| waiver.saw(WAS_NOT_NEEDED));
-            }
-            return outcome;
-        };
-        let mut expired = None;
-        for waiver in covering {
-            if waiver.until >= self.today {
-                waiver.saw(FORGAVE);
-                let (reason, owner, until) = (waiver.reason.clone(), waiver.owner.clone(), waiver.until.to_string());
-                return Outcome::Waived { evidence, reason, owner, until };
-            }
-            waiver.saw(HAD_EXPIRED);
-            expired.get_or_insert(waiver);
+        let waivers = self.waivers.iter().filter(|entry| entry.covers(cluster, scenario, cell));
+        let acknowledgements = self.acknowledgements.iter().filter(|(entry, _)| entry.covers(cluster, scenario, cell));
+        // A waiver has nothing to forgive where it is denied, and an acknowledgement where it is known.
+        if matches!(outcome, Outcome::Denied { .. }) {
+            waivers.clone().for_each(|entry| entry.meets(met::NO_NEED));
         }
-        let evidence = match expired {
-            Some(waiver) => {
-                format!("{evidence} (its waiver expired on {}; {} answers for it)", waiver.until, waiver.owner)
+        if matches!(outcome, Outcome::Denied { .. } | Outcome::Allowed { .. }) {
+            acknowledgements.clone().for_each(|(entry, _)| entry.meets(met::NO_NEED));
+        }
+        match outcome {
+            Outcome::Allowed { evidence } => match Answers::of(waivers, self.today) {
+                Answers::Now(Entry { reason, owner, until, .. }) => {
+                    Outcome::Waived { evidence, reason: reason.clone(), owner: owner.clone(), until: until.to_string() }
+                }
+                Answers::NoLonger(Entry { owner, until, .. }) => Outcome::Allowed {
+                    evidence: format!("{evidence} (its waiver expired on {until}; {owner} answers for it)"),
+                },
+                Answers::Nobody => Outcome::Allowed { evidence },
+            },
+            Outcome::Inconclusive { why, .. } => {
+                let (its_own, others): (Vec<_>, Vec<_>) = acknowledgements.partition(|(_, cause)| cause.is(&why));
+                others.into_iter().for_each(|(entry, _)| entry.meets(met::OTHER_CAUSE));
+                match Answers::of(its_own.into_iter().map(|(entry, _)| entry), self.today) {
+                    Answers::Now(Entry { reason, owner, until, .. }) => Outcome::Inconclusive {
+                        why,
+                        acknowledged: Some(Acknowledged {
+                            reason: reason.clone(),
+                            owner: owner.clone(),
+                            until: until.to_string(),
+                        }),
+                    },
+                    Answers::NoLonger(Entry { owner, until, .. }) => Outcome::inconclusive(format!(
+                        "{why} (its acknowledgement expired on {until}; {owner} answers for it)"
+                    )),
+                    Answers::Nobody => Outcome::inconclusive(why),
+                }
             }
-            None => evidence,
-        };
-        Outcome::Allowed { evidence }
+            other => other,
+        }
     }
 
     /// What became of each waiver, in the file's order.
     pub fn records(&self, cluster: &str) -> Vec<WaiverRecord> {
-        let meant = self.all.iter().filter(|waiver| glob::matches(&waiver.cluster, cluster));
-        meant.map(Waiver::record).collect()
+        let meant = self.waivers.iter().filter(|entry| glob::matches(&entry.cluster, cluster));
+        let record = |entry: &Entry| WaiverRecord {
+            scenario: entry.scenario.clone(),
+            cells: entry.cells.clone(),
+            reason: entry.reason.clone(),
+            owner: entry.owner.clone(),
+            until: entry.until.to_string(),
+            state: match entry {
+                _ if entry.met(met::TOO_LATE) => WaiverState::Expired,
+                _ if entry.met(met::ITS_CASE) => WaiverState::Used,
+                _ if entry.met(met::NO_NEED) => WaiverState::CanGo,
+                _ => WaiverState::Unused,
+            },
+        };
+        meant.map(record).collect()
+    }
+
+    /// What became of each acknowledgement, in the file's order.
+    pub fn acknowledgements(&self, cluster: &str) -> Vec<AcknowledgementRecord> {
+        let meant = self.acknowledgements.iter().filter(|(entry, _)| glob::matches(&entry.cluster, cluster));
+        let record = |(entry, cause): &(Entry, Cause)| AcknowledgementRecord {
+            scenario: entry.scenario.clone(),
+            cells: entry.cells.clone(),
+            says: cause.says.clone(),
+            reason: entry.reason.clone(),
+            owner: entry.owner.clone(),
+            until: entry.until.to_string(),
+            state: match entry {
+                _ if entry.met(met::TOO_LATE) => AcknowledgementState::Expired,
+                _ if entry.met(met::ITS_CASE) => AcknowledgementState::Used,
+                _ if entry.met(met::OTHER_CAUSE) => AcknowledgementState::OtherCause,
+                _ if entry.met(met::NO_NEED) => AcknowledgementState::CanGo,
+                _ => AcknowledgementState::Unused,
+            },
+        };
+        meant.map(record).collect()
     }
 }
 
-impl Waiver {
-    fn of(written: Written, ids: &[&str]) -> Result<Self> {
-        let Written { scenario, cells, cluster, reason, owner, until } = written;
-        let said = |value: Option<String>, what: &str, why: &str| match value.filter(|value| !value.trim().is_empty()) {
-            Some(value) => Ok(value),
-            None => Err(anyhow::anyhow!("has no {what}: {why}")),
-        };
-        if !ids.iter().any(|id| glob::matches(&scenario, id)) {
-            bail!("names {scenario:?}, which no scenario matches{}", glob::nearest(&scenario, ids.iter().copied()));
-        }
-        let reason = said(reason, "reason", "say why this is allowed for now")?;
-        let owner = said(owner, "owner", "say who answers for it")?;
-        let until = said(until, "until", "say on which day it ends, as 2027-01-31")?;
-        let until =
-            until.parse().map_err(|_| anyhow::anyhow!("ends on {until:?}, which is no day: write it as 2027-01-31"))?;
-        let cluster = cluster.unwrap_or_else(|| "*".into());
-        Ok(Self { scenario, cells, cluster, reason, owner, until, seen: AtomicU8::new(0) })
-    }
+fn each<T>(text: &str, what: &str, all: Vec<Spanned<Written>>, of: impl Fn(Written) -> Result<T>) -> Result<Vec<T>> {
+    let read = all.into_iter().map(|written| {
+        let line = toml_file::line_of(text, written.span().start);
+        // One sentence, not a chain.
+        of(written.into_inner()).map_err(|why| anyhow::anyhow!("the {what} of line {line}: {why:#}"))
+    });
+    read.collect()
+}
 
-    fn covers(&self, cluster: &str, scenario: &str, cell: &str) -> bool {
-        let cell = self.cells.is_empty() || self.cells.iter().any(|pattern| glob::matches(pattern, cell));
-        cell && glob::matches(&self.cluster, cluster) && glob::matches(&self.scenario, scenario)
+fn of_waiver(written: Written, ids: &[&str]) -> Result<Entry> {
+    if written.says.is_some() {
+        bail!(
+            "has `says`: a waiver forgives whatever is allowed, and what is inconclusive belongs into [[acknowledged]]"
+        );
     }
+    Entry::of(written, ids, "this is allowed")
+}
 
-    fn saw(&self, what: u8) {
-        self.seen.fetch_or(what, Ordering::Relaxed);
-    }
-
-    fn record(&self) -> WaiverRecord {
-        let seen = self.seen.load(Ordering::Relaxed);
-        let state = match seen {
-            seen if seen & HAD_EXPIRED != 0 => WaiverState::Expired,
-            seen if seen & FORGAVE != 0 => WaiverState::Used,
-            seen if seen & WAS_NOT_NEEDED != 0 => WaiverState::CanGo,
-            _ => WaiverState::Unused,
-        };
-        WaiverRecord {
-            scenario: self.scenario.clone(),
-            cells: self.cells.clone(),
-            reason: self.reason.clone(),
-            owner: self.owner.clone(),
-            until: self.until.to_string(),
-            state,
-        }
-    }
+fn of_acknowledged(mut written: Written, ids: &[&str]) -> Result<(Entry, Cause)> {
+    let says = written.says.take();
+    let entry = Entry::of(written, ids, "nothing can be proved there")?;
+    let says = said(says, "says", "quote the cause that is meant, or any other would be acknowledged along with it")?;
+    Ok((entry, Cause::of(says)?))
 }
 
 #[cfg(test)]
@@ -230,7 +235,7 @@ mod tests {
     #[test]
     fn what_is_inconclusive_is_never_forgiven() {
         let waivers = waivers("", "", "2026-06-16");
-        let inconclusive = Outcome::Inconclusive { why: "w".into() };
+        let inconclusive = Outcome::inconclusive("w");
         assert_eq!(waivers.apply("prod", "images/tag-refused", "a", inconclusive.clone()), inconclusive);
         assert_eq!(waivers.records("prod")[0].state, WaiverState::Unused);
     }
@@ -258,10 +263,138 @@ mod tests {
     )]
     #[case::unknown_key(
         "scenario = \"images/*\"\nwhy = \"r\"",
-        "line 3: unknown field `why`, expected one of `scenario`, `cells`, `cluster`, `reason`, `owner`, `until`"
+        "line 3: unknown field `why`, expected one of `scenario`, `cells`, `cluster`, `says`, `reason`, `owner`, `until`"
+    )]
+    #[case::a_number_for_a_day(
+        "scenario = \"images/*\"\nreason = \"r\"\nowner = \"o\"\nuntil = 2027",
+        "the waiver of line 1: ends on \"2027\", which is no day: write it as 2027-01-31"
+    )]
+    #[case::a_day_that_is_not_in_the_calendar(
+        "scenario = \"images/*\"\nreason = \"r\"\nowner = \"o\"\nuntil = \"2027-02-29\"",
+        "the waiver of line 1: ends on \"2027-02-29\", which is no day: write it as 2027-01-31"
+    )]
+    #[case::what_is_inconclusive(
+        "scenario = \"images/*\"\nsays = \"no control\"\nreason = \"r\"\nowner = \"o\"\nuntil = \"2027-01-01\"",
+        "the waiver of line 1: has `says`: a waiver forgives whatever is allowed, and what is inconclusive belongs into [[acknowledged]]"
     )]
     fn mistakes_are_named(#[case] entry: &str, #[case] expected: &str) {
         let told = Waivers::parse(&format!("[[waiver]]\n{entry}\n"), &IDS, now()).unwrap_err().to_string();
         assert_eq!(told, expected);
+    }
+
+    const WHY: &str = "no control: the node's own 169.254.169.254 does not answer";
+
+    fn acknowledged(lines: &str) -> Waivers {
+        let text = format!(
+            "[[acknowledged]]\nscenario = \"images/*\"\nsays = \"no control: the node\"\nreason = \"r\"\nowner = \"o\"\n{lines}\n"
+        );
+        Waivers::parse(&text, &IDS, now()).unwrap()
+    }
+
+    /// The outcome's word, and what it says.
+    fn told(outcome: &Outcome) -> (&str, &str) {
+        match outcome {
+            Outcome::Inconclusive { why, acknowledged: Some(by) } => {
+                assert_eq!([&*by.reason, &*by.owner], ["r", "o"]);
+                ("acknowledged", why)
+            }
+            Outcome::Inconclusive { why, .. } => ("inconclusive", why),
+            Outcome::Allowed { evidence } => ("allowed", evidence),
+            Outcome::Denied { evidence, .. } => ("denied", evidence),
+            Outcome::NotApplicable { why } => ("not applicable", why),
+            Outcome::Waived { evidence, .. } => ("waived", evidence),
+        }
+    }
+
+    use AcknowledgementState::{CanGo, Expired, OtherCause, Unused, Used};
+
+    #[rstest]
+    #[case::covered("until = \"2026-06-15\"", "acknowledged", Used)]
+    #[case::a_date_of_toml_s_own("until = 2026-06-15", "acknowledged", Used)]
+    #[case::this_cell("until = \"2026-06-15\"\ncells = [\"tenant-*\"]", "acknowledged", Used)]
+    #[case::another_cell("until = \"2026-06-15\"\ncells = [\"other\"]", "inconclusive", Unused)]
+    #[case::this_cluster("until = \"2026-06-15\"\ncluster = \"pr*\"", "acknowledged", Used)]
+    #[case::expired_yesterday("until = \"2026-06-14\"", "inconclusive", Expired)]
+    fn what_is_inconclusive_for_its_cause_is_acknowledged_where_it_says(
+        #[case] lines: &str,
+        #[case] expected: &str,
+        #[case] state: AcknowledgementState,
+    ) {
+        let waivers = acknowledged(lines);
+        let outcome = waivers.apply("prod", "images/tag-refused", "tenant-a", Outcome::inconclusive(WHY));
+        assert_eq!(told(&outcome).0, expected);
+        assert_eq!(waivers.acknowledgements("prod")[0].state, state);
+    }
+
+    #[rstest]
+    #[case::another_cause(Outcome::inconclusive("no control: nobody listens"), OtherCause)]
+    #[case::allowed(Outcome::Allowed { evidence: WHY.into() }, CanGo)]
+    #[case::denied(Outcome::Denied { guard: Guard::Rbac, evidence: WHY.into(), control: WHY.into() }, CanGo)]
+    #[case::not_applicable(Outcome::NotApplicable { why: WHY.into() }, Unused)]
+    fn nothing_else_is_acknowledged(#[case] outcome: Outcome, #[case] state: AcknowledgementState) {
+        for until in ["2026-06-15", "2026-06-14"] {
+            let waivers = acknowledged(&format!("until = {until}"));
+            assert_eq!(waivers.apply("prod", "images/tag-refused", "a", outcome.clone()), outcome);
+            assert_eq!(waivers.acknowledgements("prod")[0].state, state);
+        }
+    }
+
+    #[test]
+    fn one_cell_with_its_cause_is_enough_and_the_others_stay_inconclusive() {
+        let waivers = acknowledged("until = 2026-06-15");
+        let words = [WHY, "no probe came up"].map(|why| {
+            let outcome = waivers.apply("prod", "images/tag-refused", "a", Outcome::inconclusive(why));
+            told(&outcome).0.to_owned()
+        });
+        assert_eq!(words, ["acknowledged", "inconclusive"]);
+        assert_eq!(waivers.acknowledgements("prod")[0].state, Used);
+    }
+
+    #[test]
+    fn an_expired_acknowledgement_is_named_in_the_cause_it_no_longer_covers() {
+        let waivers = acknowledged("until = 2026-06-14");
+        let outcome = waivers.apply("prod", "images/tag-refused", "a", Outcome::inconclusive(WHY));
+        let expected = format!("{WHY} (its acknowledgement expired on 2026-06-14; o answers for it)");
+        assert_eq!(outcome, Outcome::inconclusive(expected));
+    }
+
+    #[test]
+    fn another_clusters_acknowledgement_is_no_matter_here() {
+        let waivers = acknowledged("until = 2026-06-15\ncluster = \"dev\"");
+        let outcome = waivers.apply("prod", "images/tag-refused", "a", Outcome::inconclusive(WHY));
+        assert_eq!(outcome, Outcome::inconclusive(WHY));
+        assert_eq!(waivers.acknowledgements("prod"), []);
+    }
+
+    #[rstest]
+    #[case::no_cause(
+        "scenario = \"images/*\"\nreason = \"r\"\nowner = \"o\"\nuntil = \"2027-01-01\"",
+        "the acknowledgement of line 1: has no says: quote the cause that is meant, or any other would be acknowledged along with it"
+    )]
+    #[case::a_blank_cause(
+        "scenario = \"images/*\"\nsays = \" \"\nreason = \"r\"\nowner = \"o\"\nuntil = \"2027-01-01\"",
+        "the acknowledgement of line 1: has no says: quote the cause that is meant, or any other would be acknowledged along with it"
+    )]
+    #[case::any_cause(
+        "scenario = \"images/*\"\nsays = \"*\"\nreason = \"r\"\nowner = \"o\"\nuntil = \"2027-01-01\"",
+        "the acknowledgement of line 1: says \"*\", which other causes may say as well: quote at least 8 characters of the one that is meant"
+    )]
+    #[case::blank_reason(
+        "scenario = \"images/*\"\nreason = \"\"",
+        "the acknowledgement of line 1: has no reason: say why nothing can be proved there for now"
+    )]
+    #[case::typo_in_id(
+        "scenario = \"image/tag-refused\"",
+        "the acknowledgement of line 1: names \"image/tag-refused\", which no scenario matches; did you mean \"images/tag-refused\"?"
+    )]
+    fn mistakes_in_acknowledgements_are_named(#[case] entry: &str, #[case] expected: &str) {
+        let told = Waivers::parse(&format!("[[acknowledged]]\n{entry}\n"), &IDS, now()).unwrap_err().to_string();
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn an_entry_of_no_kind_is_told_with_its_line() {
+        let told = Waivers::parse("[[acknowledge]]\nscenario = \"images/*\"\n", &IDS, now()).unwrap_err().to_string();
+        assert_eq!(told, "line 1: unknown field `acknowledge`, expected `waiver` or `acknowledged`");
     }
 }

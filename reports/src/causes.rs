@@ -133,7 +133,7 @@ mod tests {
     fn record(scope: Scope, cells: &[(&str, &str)]) -> Record {
         let cells = cells.iter().map(|(name, why)| Cell {
             name: (*name).into(),
-            outcome: Outcome::Inconclusive { why: (*why).into() },
+            outcome: Outcome::inconclusive(*why),
             elapsed_ms: 0,
             denied_after_ms: None,
             attempts: 0,
@@ -147,7 +147,7 @@ mod tests {
             severity: Severity::Low,
             impact: Impact::DryRun,
             scope,
-            outcome: Outcome::Inconclusive { why: String::new() },
+            outcome: Outcome::inconclusive(""),
             cells: cells.collect(),
             started_ms: 0,
             elapsed_ms: 0,
@@ -205,7 +205,7 @@ mod tests {
     fn one_cause_is_said_once(#[case] scope: Scope, #[case] cells: &[(&str, &str)], #[case] expected: &[&str]) {
         let record = record(scope, cells);
         let causes = Cause::of(&record, |cell| match &cell.outcome {
-            Outcome::Inconclusive { why } => Some(why.clone()),
+            Outcome::Inconclusive { why, .. } => Some(why.clone()),
             _ => None,
         });
         let told: Vec<String> = causes.iter().map(|cause| format!("{}: {}", cause.whose(), cause.said())).collect();

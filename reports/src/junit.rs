@@ -1,6 +1,6 @@
 //! JUnit: a suite for each chapter, a case for each scenario.
 //!
-//! Allowed is a failure, inconclusive an error, waived and not applicable are skipped. The cells are the case's text: JUnit has no level
+//! Allowed is a failure, inconclusive an error; acknowledged, waived and not applicable are skipped. The cells are the case's text: JUnit has no level
 //! below a case. junit-report writes no properties, so what the run was is each suite's system-out.
 //!
 //! Many readers know a case by its classname and name alone, and take two of one name for one. The classname is
@@ -8,7 +8,7 @@
 mod counts;
 
 use anyhow::Context;
-use harness::record::{Cell, Outcome, Record, Run};
+use harness::record::{Acknowledged, Cell, Outcome, Record, Run};
 use junit_report::{Duration, OffsetDateTime, ReportBuilder, TestCase, TestCaseBuilder, TestResult, TestSuite};
 use time::format_description::well_known::Rfc3339;
 
@@ -84,14 +84,19 @@ fn case(record: &Record, class: &str) -> TestCase {
     let mut case = match &record.outcome {
         Outcome::Denied { .. } => TestCaseBuilder::success(&id, time),
         Outcome::Allowed { .. } => TestCaseBuilder::failure(&id, time, "Allowed", &message(record)),
-        Outcome::Inconclusive { .. } => TestCaseBuilder::error(&id, time, "Inconclusive", &message(record)),
+        Outcome::Inconclusive { acknowledged: Some(_), .. } => {
+            TestCaseBuilder::skipped_with_cause(&id, "Acknowledged", &message(record))
+        }
+        Outcome::Inconclusive { acknowledged: None, .. } => {
+            TestCaseBuilder::error(&id, time, "Inconclusive", &message(record))
+        }
         Outcome::NotApplicable { .. } => TestCaseBuilder::skipped_with_cause(&id, "NotApplicable", &message(record)),
         Outcome::Waived { .. } => TestCaseBuilder::skipped_with_cause(&id, "Waived", &message(record)),
     };
     match record.outcome {
-        Outcome::Allowed { .. } | Outcome::Inconclusive { .. } => case.set_trace(&text),
+        Outcome::Allowed { .. } | Outcome::Inconclusive { acknowledged: None, .. } => case.set_trace(&text),
         // A success has no text of its own, and few readers show that of a skipped case.
-        Outcome::Denied { .. } | Outcome::Waived { .. } | Outcome::NotApplicable { .. } => case.set_system_out(&text),
+        _ => case.set_system_out(&text),
     };
     let mut case = case.set_classname(class).build();
     case.time = time;
@@ -117,7 +122,11 @@ fn message(record: &Record) -> String {
 fn said(of: &Outcome, outcome: &Outcome) -> Option<String> {
     match (of, outcome) {
         (Outcome::Allowed { .. }, Outcome::Allowed { evidence }) => Some(evidence.clone()),
-        (Outcome::Inconclusive { .. }, Outcome::Inconclusive { why })
+        (
+            Outcome::Inconclusive { acknowledged: Some(_), .. },
+            Outcome::Inconclusive { why, acknowledged: Some(by) },
+        ) => Some(format!("until {} by {}: {}: {why}", by.until, by.owner, by.reason)),
+        (Outcome::Inconclusive { acknowledged: None, .. }, Outcome::Inconclusive { why, acknowledged: None })
         | (Outcome::NotApplicable { .. }, Outcome::NotApplicable { why }) => Some(why.clone()),
         (Outcome::Waived { .. }, Outcome::Waived { reason, owner, until, .. }) => {
             Some(format!("until {until} by {owner}: {reason}"))
@@ -153,7 +162,10 @@ fn told(outcome: &Outcome) -> String {
         Outcome::Waived { evidence, reason, owner, until } => {
             format!("  waived until {until} by {owner}\n  reason: {reason}\n  evidence: {evidence}\n")
         }
-        Outcome::Inconclusive { why } => format!("  inconclusive: {why}\n"),
+        Outcome::Inconclusive { why, acknowledged: None } => format!("  inconclusive: {why}\n"),
+        Outcome::Inconclusive { why, acknowledged: Some(Acknowledged { reason, owner, until }) } => {
+            format!("  acknowledged until {until} by {owner}\n  reason: {reason}\n  inconclusive: {why}\n")
+        }
         Outcome::NotApplicable { why } => format!("  not applicable: {why}\n"),
     }
 }

@@ -1,5 +1,6 @@
 //! One run in, reports out: JUnit for CI, the record itself as JSON, lines for the terminal.
 mod causes;
+pub mod closing;
 mod files;
 mod folder;
 mod json;

@@ -1,6 +1,6 @@
 //! What a person watching the run reads: a line for each scenario, and one at the end.
 use harness::printable;
-use harness::record::{Cell, Outcome, Record, Run, Totals, WaiverState};
+use harness::record::{Acknowledged, AcknowledgementState, Cell, Outcome, Record, Run, Totals, WaiverState};
 
 use crate::causes::{Cause, Sentence, listed};
 
@@ -66,7 +66,7 @@ impl Terminal {
             Outcome::Denied { .. } => &[],
             Outcome::NotApplicable { why: said }
             | Outcome::Allowed { evidence: said }
-            | Outcome::Inconclusive { why: said }
+            | Outcome::Inconclusive { why: said, .. }
                 if record.cells.is_empty() =>
             {
                 return vec![words(said)];
@@ -74,7 +74,8 @@ impl Terminal {
             Outcome::NotApplicable { .. } => &[NOT_APPLICABLE],
             // A waived scenario has no worse cells than waived ones: each is told with who answers for it.
             Outcome::Waived { .. } => &[WAIVED],
-            Outcome::Allowed { .. } | Outcome::Inconclusive { .. } => &[ALLOWED, INCONCLUSIVE],
+            Outcome::Inconclusive { acknowledged: Some(_), .. } => &[ACKNOWLEDGED, WAIVED],
+            Outcome::Allowed { .. } | Outcome::Inconclusive { .. } => &[ALLOWED, INCONCLUSIVE, ACKNOWLEDGED],
         };
         let causes =
             |status| Cause::of(record, move |cell| said(cell, status)).into_iter().map(move |cause| (status, cause));
@@ -91,7 +92,7 @@ impl Terminal {
     fn line(&mut self, record: &Record, status: &'static str, cause: &Cause) -> String {
         let whose = words(&cause.whose());
         // What was allowed is another finding in each scenario, whatever is said of it.
-        if matches!(status, INCONCLUSIVE | NOT_APPLICABLE) {
+        if matches!(status, INCONCLUSIVE | ACKNOWLEDGED | NOT_APPLICABLE) {
             let cells = cause.cells.len();
             if let Some(told) = self
                 .told
@@ -115,9 +116,9 @@ impl Terminal {
 
 /// The run in one sentence.
 pub fn summary(run: &Run) -> String {
-    let Totals { passed, failed, inconclusive, waived, not_applicable } = run.totals();
+    let Totals { passed, failed, inconclusive, acknowledged, waived, not_applicable } = run.totals();
     format!(
-        "{passed} denied, {failed} allowed, {inconclusive} inconclusive, {waived} waived, {not_applicable} not applicable"
+        "{passed} denied, {failed} allowed, {inconclusive} inconclusive, {acknowledged} acknowledged, {waived} waived, {not_applicable} not applicable"
     )
 }
 
@@ -140,6 +141,27 @@ pub fn waivers(run: &Run) -> Vec<String> {
     lines.collect()
 }
 
+/// What there is to say of acknowledgements: as of waivers, and which has met another cause than its own.
+pub fn acknowledgements(run: &Run) -> Vec<String> {
+    let lines = run.acknowledgements.iter().filter_map(|entry| {
+        let why = match entry.state {
+            AcknowledgementState::Used => return None,
+            AcknowledgementState::CanGo => "can go: what it covers is proved by now, one way or the other".into(),
+            AcknowledgementState::Expired => "has expired: what it covered is inconclusive again".into(),
+            AcknowledgementState::OtherCause => {
+                format!(
+                    "acknowledges nothing: what it covers is inconclusive for another cause than {:?}",
+                    words(&entry.says)
+                )
+            }
+            AcknowledgementState::Unused => "covers nothing that ran".into(),
+        };
+        let (scenario, owner) = (words(&entry.scenario), words(&entry.owner));
+        Some(format!("the acknowledgement for {scenario} until {} ({owner}) {why}", entry.until))
+    });
+    lines.collect()
+}
+
 /// A line for each entry of the suite's allow-lists that nothing was found for: it is a typo, or it can go.
 pub fn allowances(run: &Run) -> Vec<String> {
     let idle = run.allowances.iter().filter(|entry| !entry.met);
@@ -152,6 +174,7 @@ pub fn allowances(run: &Run) -> Vec<String> {
 const ALLOWED: &str = "allowed";
 const WAIVED: &str = "waived";
 const INCONCLUSIVE: &str = "inconclusive";
+const ACKNOWLEDGED: &str = "acknowledged";
 const NOT_APPLICABLE: &str = "not applicable";
 
 /// The word, and its colour's number.
@@ -160,7 +183,8 @@ fn status(outcome: &Outcome) -> (&'static str, u8) {
         Outcome::Denied { .. } => ("denied", 32),
         Outcome::Allowed { .. } => (ALLOWED, 31),
         Outcome::Waived { .. } => (WAIVED, 36),
-        Outcome::Inconclusive { .. } => (INCONCLUSIVE, 33),
+        Outcome::Inconclusive { acknowledged: None, .. } => (INCONCLUSIVE, 33),
+        Outcome::Inconclusive { acknowledged: Some(_), .. } => (ACKNOWLEDGED, 35),
         Outcome::NotApplicable { .. } => (NOT_APPLICABLE, 2),
     }
 }
@@ -196,7 +220,10 @@ fn speed(record: &Record) -> String {
 fn said(cell: &Cell, wanted: &str) -> Option<String> {
     (status(&cell.outcome).0 == wanted).then(|| match &cell.outcome {
         Outcome::Denied { evidence, .. } | Outcome::Allowed { evidence } => evidence.clone(),
-        Outcome::Inconclusive { why } | Outcome::NotApplicable { why } => why.clone(),
+        Outcome::Inconclusive { why, acknowledged: None } | Outcome::NotApplicable { why } => why.clone(),
+        Outcome::Inconclusive { why, acknowledged: Some(Acknowledged { reason, owner, until }) } => {
+            format!("until {until}, {owner} answers for it ({reason}): {why}")
+        }
         Outcome::Waived { evidence, reason, owner, until } => {
             format!("until {until}, {owner} answers for it ({reason}): {evidence}")
         }

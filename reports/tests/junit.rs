@@ -3,7 +3,7 @@ mod sample;
 
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus};
 use rstest::rstest;
-use sample::{allowed, cell, denied, inconclusive, not_applicable, record};
+use sample::{acknowledged, allowed, cell, denied, inconclusive, not_applicable, record, waived};
 
 use harness::record::{Outcome, Run};
 use harness::scenario::Guard;
@@ -41,7 +41,7 @@ fn a_chapter_is_a_suite_with_its_counts() {
         [
             ("kind.oke.pod_security", 2, 0, 0, 2),
             ("kind.oke.network", 1, 1, 0, 1),
-            ("kind.oke.metadata", 1, 0, 1, 1),
+            ("kind.oke.metadata", 2, 0, 1, 2),
             ("kind.oke.addons", 1, 0, 0, 1),
             ("kind.oke.images", 1, 0, 0, 1)
         ]
@@ -61,11 +61,11 @@ fn attributes(xml: &str, element: &str, attribute: &str) -> Vec<usize> {
 }
 
 #[rstest]
-#[case::tests("tests", 6, &[2, 1, 1, 1, 1])]
+#[case::tests("tests", 7, &[2, 1, 2, 1, 1])]
 #[case::failures("failures", 1, &[0, 1, 0, 0, 0])]
 #[case::errors("errors", 1, &[0, 0, 1, 0, 0])]
-#[case::skipped("skipped", 2, &[0, 0, 0, 1, 1])]
-fn what_is_waived_or_does_not_apply_is_counted_as_no_pass(
+#[case::skipped("skipped", 3, &[0, 0, 1, 1, 1])]
+fn what_is_waived_or_acknowledged_or_does_not_apply_is_counted_as_no_pass(
     #[case] attribute: &str,
     #[case] all: usize,
     #[case] of_suites: &[usize],
@@ -201,6 +201,35 @@ fn what_is_waived_is_skipped_with_who_answers_for_it() {
     assert_eq!(message.as_ref().map(|message| message.as_str()), Some(expected));
 }
 
+/// GitLab shows the element's text alone, others its message alone.
+#[test]
+fn what_is_acknowledged_is_skipped_with_who_answers_for_it_and_why_nothing_was_proved() {
+    let outcome = acknowledged("no control: nobody answers");
+    let worse = cell("tenant-b", waived("admitted"), None);
+    let cells = vec![worse, cell("tenant-a", outcome.clone(), None)];
+    let run = Run { scenarios: vec![record("chapter/scenario", outcome, cells)], ..sample::run() };
+    let report = read_back(&run);
+    let case = case(&report, "chapter/scenario");
+    let TestCaseStatus::Skipped { message, ty, description } = &case.status else { panic!("it was not skipped") };
+    let texts = [message, ty, description].map(|text| text.as_ref().map(|text| text.as_str().trim()));
+    let expected = "until 2027-03-31 by platform: the nodes have no metadata service: no control: nobody answers";
+    assert_eq!(texts, [Some(expected), Some("Acknowledged"), Some(expected)]);
+    let text = case.system_out.as_ref().expect("a text").as_str();
+    let cell = "tenant-a (41 ms)\n  acknowledged until 2027-03-31 by platform\n  reason: the nodes have no metadata service\n  inconclusive: no control: nobody answers";
+    assert!(text.contains(cell), "{text}");
+}
+
+#[test]
+fn an_error_speaks_of_the_first_cell_that_nobody_answers_for() {
+    let cells = vec![cell("a", acknowledged("no control"), None), cell("b", inconclusive("no probe"), None)];
+    let run = Run { scenarios: vec![record("chapter/scenario", inconclusive("no probe"), cells)], ..sample::run() };
+    let report = read_back(&run);
+    let TestCaseStatus::NonSuccess { message, .. } = &case(&report, "chapter/scenario").status else {
+        panic!("it passed")
+    };
+    assert_eq!(message.as_ref().map(|message| message.as_str()), Some("no probe"));
+}
+
 #[rstest]
 #[case::end_of_cdata("before ]]> after ]]>]]>")]
 #[case::nul("before \u{0} after")]
@@ -213,7 +242,13 @@ fn what_is_waived_is_skipped_with_who_answers_for_it() {
 #[case::line_breaks("before \r\n\n after")]
 #[case::other_planes("before \u{1F512} \u{202e} after")]
 fn whatever_a_cluster_says_is_valid_xml(#[case] hostile: &str) {
-    for outcome in [denied(Guard::Webhook, hostile), allowed(hostile), inconclusive(hostile), not_applicable(hostile)] {
+    for outcome in [
+        denied(Guard::Webhook, hostile),
+        allowed(hostile),
+        inconclusive(hostile),
+        acknowledged(hostile),
+        not_applicable(hostile),
+    ] {
         let mut run = run_of(outcome);
         run.scenarios[0].title = hostile.into();
         run.scenarios[0].cells[0].name = hostile.into();

@@ -5,7 +5,7 @@ use harness::record::{Outcome, Record};
 use harness::scenario::Guard;
 use reports::terminal::{self, Terminal};
 use rstest::rstest;
-use sample::{allowed, cell, denied, inconclusive, not_applicable, record, waived};
+use sample::{acknowledged, allowed, cell, denied, inconclusive, not_applicable, record, waived};
 
 /// The lines of a run's first scenario.
 fn line(record: &Record) -> String {
@@ -19,6 +19,7 @@ fn each_outcome() {
     let mut lines: Vec<_> = run.scenarios.iter().map(|record| terminal.lines(record)).collect();
     lines.extend(terminal.shared());
     lines.extend(terminal::waivers(&run));
+    lines.extend(terminal::acknowledgements(&run));
     lines.push(terminal::summary(&run));
     insta::assert_snapshot!(lines.join("\n"));
 }
@@ -63,6 +64,7 @@ fn one_cause_over_many_cells_is_one_line_with_a_count() {
 #[case::allowed(&|name: &str| allowed(&format!("{name}:deployer may have in {name} it")), "allowed: 3 cells (team-0, team-1, team-2): NAMESPACE:deployer may have in NAMESPACE it")]
 #[case::inconclusive(&|name: &str| inconclusive(&format!("{name}:deployer is not asked as it")), "inconclusive: 3 cells (team-0, team-1, team-2): NAMESPACE:deployer is not asked as it")]
 #[case::waived(&|_: &str| waived("admitted"), "waived: 3 cells (team-0, team-1, team-2): until 2027-01-31, team-a answers for it (the images move to digests with release 12): admitted")]
+#[case::acknowledged(&|name: &str| acknowledged(&format!("{name} has no node")), "acknowledged: 3 cells (team-0, team-1, team-2): until 2027-03-31, platform answers for it (the nodes have no metadata service): NAMESPACE has no node")]
 #[case::not_applicable(&|_: &str| not_applicable("no such thing"), "not applicable: 3 cells (team-0, team-1, team-2): no such thing")]
 fn a_cause_that_differs_by_the_cells_own_names_is_one(
     #[case] outcome: &dyn Fn(&str) -> Outcome,
@@ -84,6 +86,32 @@ fn why_scenarios_are_inconclusive_is_said_once_in_a_run() {
     lines.push(terminal.lines(&everywhere("metadata/endpoint-unreachable", 1, |_| inconclusive("no probe"))));
     lines.extend(terminal.shared());
     insta::assert_snapshot!(lines.join("\n"));
+}
+
+#[test]
+fn what_is_acknowledged_is_said_once_in_a_run_and_shares_no_cause_with_what_is_not() {
+    let mut terminal = Terminal::new(false);
+    let mut last = |id: &str, outcome: fn(&str) -> Outcome| {
+        let lines = terminal.lines(&everywhere(id, 1, |_| outcome(LABEL)));
+        lines.lines().last().map(str::trim).unwrap_or_default().to_owned()
+    };
+    let words = format!("until 2027-03-31, platform answers for it (the nodes have no metadata service): {LABEL}");
+    assert_eq!(last("pod_security/privileged", acknowledged), format!("acknowledged: team-0: {words}"));
+    assert_eq!(last("nodes/x", acknowledged), "acknowledged: team-0: as said at pod_security/privileged");
+    assert_eq!(last("images/tag-refused", inconclusive), format!("inconclusive: team-0: {LABEL}"));
+    assert!(terminal.shared().is_empty());
+}
+
+#[rstest]
+#[case::allowed(allowed("reached"), "allowed: a: reached")]
+#[case::inconclusive(inconclusive("no probe"), "inconclusive: a: no probe")]
+fn what_is_worse_comes_before_what_is_acknowledged(#[case] worse: Outcome, #[case] expected: &str) {
+    let cells = vec![cell("b", acknowledged("no node"), None), cell("a", worse.clone(), None)];
+    let line = line(&record("network/open", worse, cells));
+    let below: Vec<&str> = line.lines().skip(1).map(str::trim).collect();
+    let last =
+        "acknowledged: b: until 2027-03-31, platform answers for it (the nodes have no metadata service): no node";
+    assert_eq!(below, [expected, last]);
 }
 
 #[test]

@@ -76,7 +76,7 @@ fn told(outcome: &Outcome) -> String {
         Outcome::Denied { evidence, control, .. } => format!("is denied ({evidence}; {control})"),
         Outcome::Allowed { evidence } => format!("is allowed ({evidence})"),
         Outcome::Waived { reason, .. } => format!("is waived ({reason})"),
-        Outcome::Inconclusive { why } => format!("is inconclusive ({why})"),
+        Outcome::Inconclusive { why, .. } => format!("is inconclusive ({why})"),
         Outcome::NotApplicable { why } => format!("is not applicable ({why})"),
     }
 }
@@ -130,7 +130,7 @@ mod tests {
             'D' => Outcome::Denied { guard: Guard::Network, evidence: "e".into(), control: "c".into() },
             'A' => Outcome::Allowed { evidence: "e".into() },
             'w' => Outcome::Waived { evidence: text(), reason: "r".into(), owner: text(), until: text() },
-            'i' => Outcome::Inconclusive { why: "y".into() },
+            'i' => Outcome::inconclusive("y"),
             _ => Outcome::NotApplicable { why: "y".into() },
         }
     }

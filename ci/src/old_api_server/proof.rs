@@ -100,7 +100,7 @@ fn about(run: &Run) -> Run {
 /// Every scenario has its record, and none crashed.
 fn is_honest(run: &Run) -> Result<()> {
     let crashed = run.scenarios.iter().flat_map(|record| &record.cells).find(|cell| {
-        matches!(&cell.outcome, Outcome::Inconclusive { why } if why.contains("crashed") || why.contains("no verdict within"))
+        matches!(&cell.outcome, Outcome::Inconclusive { why, .. } if why.contains("crashed") || why.contains("no verdict within"))
     });
     ensure!(crashed.is_none(), "a scenario does not know what to do with such a cluster: {crashed:?}");
     Ok(())

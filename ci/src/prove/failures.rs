@@ -27,7 +27,7 @@ pub(crate) fn failures(run: &Run) -> Failures {
         Outcome::Denied { .. } => None,
         Outcome::Allowed { evidence } => Some((record.id.clone(), format!("allowed ({evidence})"))),
         Outcome::Waived { reason, .. } => Some((record.id.clone(), format!("waived ({reason})"))),
-        Outcome::Inconclusive { why } => Some((record.id.clone(), format!("inconclusive ({why})"))),
+        Outcome::Inconclusive { why, .. } => Some((record.id.clone(), format!("inconclusive ({why})"))),
         Outcome::NotApplicable { why } => Some((record.id.clone(), format!("not applicable ({why})"))),
     });
     words.collect()
@@ -67,7 +67,7 @@ mod tests {
         let outcome = match outcome {
             "n" => Outcome::NotApplicable { why: "y".into() },
             "D" => Outcome::Denied { guard: Guard::Psp, evidence: "e".into(), control: "c".into() },
-            _ => Outcome::Inconclusive { why: "y".into() },
+            _ => Outcome::inconclusive("y"),
         };
         // Another that is not applicable is none of those.
         let mut records = vec![("a/other", Outcome::NotApplicable { why: "y".into() })];

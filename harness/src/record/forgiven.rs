@@ -1,4 +1,4 @@
-//! What was allowed and forgiven: waivers, allow-lists, and what became of each.
+//! What was forgiven: waivers, acknowledgements, allow-lists, and what became of each.
 use serde::{Deserialize, Serialize};
 
 /// What became of a waiver in a run.
@@ -30,6 +30,41 @@ pub struct WaiverRecord {
     pub until: String,
     /// What became of it.
     pub state: WaiverState,
+}
+
+/// What became of an acknowledgement in a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AcknowledgementState {
+    /// It met its cause.
+    Used,
+    /// Everything that it covers is proved by now, one way or the other.
+    CanGo,
+    /// Its day is over, and its cause is still there.
+    Expired,
+    /// What it covers is inconclusive for another cause.
+    OtherCause,
+    /// It covers nothing that ran.
+    Unused,
+}
+
+/// One acknowledgement of the run's cluster.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AcknowledgementRecord {
+    /// Id or glob of the scenarios.
+    pub scenario: String,
+    /// Globs of the cells; all where there are none.
+    pub cells: Vec<String>,
+    /// What its cause says.
+    pub says: String,
+    /// Why nothing can be proved for now.
+    pub reason: String,
+    /// Who answers for it.
+    pub owner: String,
+    /// The last day.
+    pub until: String,
+    /// What became of it.
+    pub state: AcknowledgementState,
 }
 
 /// One entry of the suite's allow-lists.

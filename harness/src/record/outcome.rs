@@ -41,12 +41,34 @@ pub enum Outcome {
     Inconclusive {
         /// Why nothing was proved, and what to do.
         why: String,
+        /// Who answers for that until a day: skipped then, and no pass either.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        acknowledged: Option<Acknowledged>,
     },
     /// The question does not arise on this cluster: skipped.
     NotApplicable {
         /// Why not.
         why: String,
     },
+}
+
+/// Somebody's word that it is known why nothing is proved. A field and no outcome of its own: whoever does not know it reads
+/// inconclusive, which it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acknowledged {
+    /// Why nothing can be proved for now.
+    pub reason: String,
+    /// Who answers for it.
+    pub owner: String,
+    /// The last day, as `2027-01-31`.
+    pub until: String,
+}
+
+impl Outcome {
+    /// Nothing was proved, and nobody has said anything of that.
+    pub fn inconclusive(why: impl Into<String>) -> Self {
+        Self::Inconclusive { why: why.into(), acknowledged: None }
+    }
 }
 
 /// One repetition of a scenario: a namespace, a pair, a node pool, or the cluster.
@@ -66,6 +88,9 @@ pub struct Cell {
     #[serde(default)]
     pub attempts: usize,
 }
+
+/// What stands for cells' own names where a report says one sentence for several of them.
+pub(crate) const PLACEHOLDERS: [&str; 5] = ["NAMESPACE", "OTHER-NAMESPACE", "NODE", "POOL", "POD"];
 
 impl Cell {
     /// The names that a cell of that scope is called by, each behind what it is a name of.
@@ -113,4 +138,45 @@ pub struct Record {
     pub started_ms: u64,
     /// From the scenario's start to its last verdict, in milliseconds.
     pub elapsed_ms: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn read(text: &str) -> Outcome {
+        serde_json::from_str(text).unwrap()
+    }
+
+    #[test]
+    fn a_record_from_before_acknowledgements_is_read() {
+        assert_eq!(read(r#"{"outcome":"inconclusive","why":"w"}"#), Outcome::inconclusive("w"));
+    }
+
+    /// Whoever knows nothing of it reads inconclusive.
+    #[test]
+    fn what_is_acknowledged_is_inconclusive_in_the_record() {
+        let by = Acknowledged { reason: "r".into(), owner: "o".into(), until: "2027-01-31".into() };
+        let outcome = Outcome::Inconclusive { why: "w".into(), acknowledged: Some(by) };
+        let text =
+            r#"{"outcome":"inconclusive","why":"w","acknowledged":{"reason":"r","owner":"o","until":"2027-01-31"}}"#;
+        assert_eq!(serde_json::to_string(&outcome).unwrap(), text);
+        assert_eq!(read(text), outcome);
+    }
+
+    #[rstest]
+    #[case(Scope::Cluster)]
+    #[case(Scope::EachNamespace)]
+    #[case(Scope::EachNode)]
+    #[case(Scope::EachPool)]
+    #[case(Scope::EachPair)]
+    #[case(Scope::EachNamespaceOnEachPool)]
+    fn every_kind_of_name_has_its_placeholder(#[case] scope: Scope) {
+        for name in ["a", "a -> b", "a on n"] {
+            let outcome = Outcome::inconclusive("w");
+            let cell = Cell { name: name.into(), outcome, elapsed_ms: 0, denied_after_ms: None, attempts: 0 };
+            assert!(cell.own_names(scope).iter().all(|(what, _)| PLACEHOLDERS.contains(what)));
+        }
+    }
 }

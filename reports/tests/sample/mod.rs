@@ -1,7 +1,10 @@
 //! A run to write reports of.
 #![allow(dead_code, reason = "each test target uses its part")]
 
-use harness::record::{Cell, ClusterFacts, NodeFacts, Outcome, Record, Run, WaiverRecord, WaiverState};
+use harness::record::{
+    Acknowledged, AcknowledgementRecord, AcknowledgementState, Cell, ClusterFacts, NodeFacts, Outcome, Record, Run,
+    WaiverRecord, WaiverState,
+};
 use harness::scenario::{Guard, Impact, Scope, Severity};
 
 pub fn denied(guard: Guard, evidence: &str) -> Outcome {
@@ -17,7 +20,28 @@ pub fn allowed(evidence: &str) -> Outcome {
 }
 
 pub fn inconclusive(why: &str) -> Outcome {
-    Outcome::Inconclusive { why: why.into() }
+    Outcome::inconclusive(why)
+}
+
+pub fn acknowledged(why: &str) -> Outcome {
+    let by = Acknowledged {
+        reason: "the nodes have no metadata service".into(),
+        owner: "platform".into(),
+        until: "2027-03-31".into(),
+    };
+    Outcome::Inconclusive { why: why.into(), acknowledged: Some(by) }
+}
+
+fn acknowledgement(scenario: &str, state: AcknowledgementState) -> AcknowledgementRecord {
+    AcknowledgementRecord {
+        scenario: scenario.into(),
+        cells: Vec::new(),
+        says: "no control: the node".into(),
+        reason: "the nodes have no metadata service".into(),
+        owner: "platform".into(),
+        until: "2027-03-31".into(),
+        state,
+    }
 }
 
 pub fn waived(evidence: &str) -> Outcome {
@@ -115,6 +139,16 @@ pub fn run() -> Run {
         denied(Guard::PodSecurity, refusal),
         vec![cell("tenant-a", denied(Guard::PodSecurity, refusal), Some(4))],
     );
+    let no_service = "no control: the node's own network does not reach it either";
+    let ladder = record(
+        "metadata/ladder",
+        acknowledged(no_service),
+        vec![
+            cell("tenant-a", acknowledged(no_service), None),
+            cell("tenant-b", waived("read by way of a proxy"), None),
+            cell("shared", acknowledged(no_service), None),
+        ],
+    );
     Run {
         schema: 2,
         id: "r-3k9x".into(),
@@ -135,7 +169,14 @@ pub fn run() -> Run {
             waiver("network/*", WaiverState::Expired),
             waiver("nodes/*", WaiverState::Unused),
         ],
-        scenarios: vec![privileged, isolated, metadata, addon, tags, runs_as],
+        acknowledgements: vec![
+            acknowledgement("metadata/*", AcknowledgementState::Used),
+            acknowledgement("rbac/*", AcknowledgementState::CanGo),
+            acknowledgement("network/*", AcknowledgementState::Expired),
+            acknowledgement("nodes/*", AcknowledgementState::OtherCause),
+            acknowledgement("addons/*", AcknowledgementState::Unused),
+        ],
+        scenarios: vec![privileged, isolated, metadata, addon, tags, runs_as, ladder],
         ..Run::default()
     }
 }
