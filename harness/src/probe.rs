@@ -2,6 +2,7 @@
 pub mod agent;
 pub mod asked;
 pub mod batch;
+mod begun;
 pub mod dialled;
 pub mod exec;
 pub mod here;

@@ -5,8 +5,6 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use futures::FutureExt;
-use futures::future::{BoxFuture, Shared};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::api::{Api, ListParams};
@@ -19,6 +17,7 @@ use tokio::time::{sleep, timeout};
 use crate::network_policy::model::Port;
 use crate::pace::Pace;
 use crate::probe::asked::Asked;
+use crate::probe::begun::Begun;
 use crate::probe::exec::Line;
 use crate::probe::pod::{AgentPod, CONTAINER, Listening};
 use crate::probe::{Probe, agent};
@@ -98,7 +97,7 @@ impl Outfit<'_> {
     }
 }
 
-type Started = Shared<BoxFuture<'static, Result<Arc<Probe>, String>>>;
+type Started = Begun<Arc<Probe>>;
 type Carried = Arc<OnceCell<Result<(String, String), String>>>;
 
 /// The run's agents by namespace and node.
@@ -164,7 +163,7 @@ impl Probes {
     /// The agents that run, by namespace and node.
     pub fn running(&self) -> Vec<ProbeFacts> {
         let started = self.started.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-        let running = started.values().filter_map(|started| started.peek()?.as_ref().ok());
+        let running = started.values().filter_map(Begun::peek);
         let mut facts: Vec<ProbeFacts> = running
             .map(|probe| ProbeFacts {
                 namespace: probe.namespace.clone(),
@@ -213,7 +212,7 @@ impl Probes {
             let mut started = self.started.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
             started.entry(key).or_insert_with(|| self.begin(sandbox, namespace, node, outfit)).clone()
         };
-        started.await
+        started.ended("the start of a probe").await
     }
 
     /// Starts an agent whatever becomes of whoever asked for it first: to begin once more would be refused as already there, and counted
@@ -227,10 +226,7 @@ impl Probes {
     ) -> Started {
         let (probes, sandbox) = (self.clone(), sandbox.clone());
         let (namespace, node) = (namespace.to_owned(), node.clone());
-        let start = tokio::spawn(async move { probes.start(&sandbox, &namespace, &node, outfit).await.map(Arc::new) });
-        let started =
-            async { start.await.unwrap_or_else(|crash| Err(format!("the start of a probe crashed: {crash}"))) };
-        started.boxed().shared()
+        Begun::of(async move { probes.start(&sandbox, &namespace, &node, outfit).await.map(Arc::new) })
     }
 
     /// An agent of its own kind in `namespace` on `node`, for whoever asks.
