@@ -367,6 +367,33 @@ mod tests {
     }
 
     #[rstest]
+    #[case::renewed_below("2026-06-14", "2026-06-15", [CanGo, Used])]
+    #[case::renewed_above("2026-06-15", "2026-06-14", [Used, CanGo])]
+    #[case::the_first_is_enough("2026-06-15", "2026-06-16", [Used, Unused])]
+    #[case::both_are_over("2026-06-13", "2026-06-14", [Expired, Expired])]
+    fn one_that_was_renewed_has_not_expired_for_anybody(
+        #[case] first: &str,
+        #[case] second: &str,
+        #[case] expected: [AcknowledgementState; 2],
+    ) {
+        let both = |kind: &str, says: &str| {
+            let entry = |until| {
+                format!("[[{kind}]]\nscenario = \"images/*\"\n{says}\nreason = \"r\"\nowner = \"o\"\nuntil = {until}\n")
+            };
+            Waivers::parse(&(entry(first) + &entry(second)), &IDS, now()).unwrap()
+        };
+        let word = |state| serde_json::to_value::<AcknowledgementState>(state).unwrap();
+        let waivers = both("waiver", "");
+        waivers.apply("prod", "images/tag-refused", "a", allowed());
+        let states = waivers.records("prod").into_iter().map(|record| serde_json::to_value(record.state).unwrap());
+        assert_eq!(states.collect::<Vec<_>>(), expected.map(word));
+        let acknowledgements = both("acknowledged", "says = \"no control\"");
+        acknowledgements.apply("prod", "images/tag-refused", "a", Outcome::inconclusive(WHY));
+        let states = acknowledgements.acknowledgements("prod").into_iter().map(|record| record.state);
+        assert_eq!(states.collect::<Vec<_>>(), expected);
+    }
+
+    #[rstest]
     #[case::no_cause(
         "scenario = \"images/*\"\nreason = \"r\"\nowner = \"o\"\nuntil = \"2027-01-01\"",
         "the acknowledgement of line 1: has no says: quote the cause that is meant, or any other would be acknowledged along with it"

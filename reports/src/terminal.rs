@@ -127,7 +127,7 @@ pub fn waivers(run: &Run) -> Vec<String> {
     let lines = run.waivers.iter().filter_map(|waiver| {
         let why = match waiver.state {
             WaiverState::Used => return None,
-            WaiverState::CanGo => "can go: what it covers is denied by now",
+            WaiverState::CanGo => "can go: what it covers is denied by now, or a later one forgives it",
             WaiverState::Expired => "has expired: what it covered is a failure again",
             WaiverState::Unused => "covers nothing that ran",
         };
@@ -146,7 +146,9 @@ pub fn acknowledgements(run: &Run) -> Vec<String> {
     let lines = run.acknowledgements.iter().filter_map(|entry| {
         let why = match entry.state {
             AcknowledgementState::Used => return None,
-            AcknowledgementState::CanGo => "can go: what it covers is proved by now, one way or the other".into(),
+            AcknowledgementState::CanGo => {
+                "can go: what it covers is proved by now, or a later one acknowledges it".into()
+            }
             AcknowledgementState::Expired => "has expired: what it covered is inconclusive again".into(),
             AcknowledgementState::OtherCause => {
                 format!(

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 pub enum WaiverState {
     /// It forgave something.
     Used,
-    /// Everything that it covers is denied by now.
+    /// Nothing needs it: what it covers is denied by now, or a later waiver forgives it.
     CanGo,
     /// Its day is over, and what it covered is still allowed.
     Expired,
@@ -38,7 +38,7 @@ pub struct WaiverRecord {
 pub enum AcknowledgementState {
     /// It met its cause.
     Used,
-    /// Everything that it covers is proved by now, one way or the other.
+    /// Nothing needs it: what it covers is proved by now, one way or the other, or a later entry acknowledges it.
     CanGo,
     /// Its day is over, and its cause is still there.
     Expired,

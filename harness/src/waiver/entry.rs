@@ -96,20 +96,19 @@ impl Entry {
 }
 
 impl<'a> Answers<'a> {
-    /// The first of those that cover the cell whose day is not over.
+    /// The first of those that cover the cell whose day is not over; those whose day is are needed no more where there is one.
     pub(super) fn of(covering: impl Iterator<Item = &'a Entry>, today: Date) -> Self {
-        let mut over = Self::Nobody;
-        for entry in covering {
-            if entry.until >= today {
+        let (in_force, over): (Vec<_>, Vec<_>) = covering.partition(|entry| entry.until >= today);
+        let late = if in_force.is_empty() { met::TOO_LATE } else { met::NO_NEED };
+        over.iter().for_each(|entry| entry.meets(late));
+        match (in_force.first(), over.first()) {
+            (Some(entry), _) => {
                 entry.meets(met::ITS_CASE);
-                return Self::Now(entry);
+                Self::Now(entry)
             }
-            entry.meets(met::TOO_LATE);
-            if matches!(over, Self::Nobody) {
-                over = Self::NoLonger(entry);
-            }
+            (None, Some(entry)) => Self::NoLonger(entry),
+            (None, None) => Self::Nobody,
         }
-        over
     }
 }
 
