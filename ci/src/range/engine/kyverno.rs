@@ -20,6 +20,8 @@ const OF_ADMISSION: &str = "app.kubernetes.io/component: admission-controller";
 /// ... without what it runs as: the range's own Deployment is smaller, and needs no registry.
 const KINDS: [&str; 6] = ["ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding", "Service"];
 const READY_SECONDS: u32 = 110;
+/// Of its kinds, once they are deleted: what a deletion on the range is given elsewhere.
+const GONE_WITHIN: Duration = Duration::from_secs(60);
 const EXEC_LIMIT: Duration = Duration::from_secs(60);
 
 /// Has Kyverno run on the range; its policies come after.
@@ -93,12 +95,40 @@ pub(super) async fn remove(kubectl: &Kubectl) -> Result<()> {
     let webhooks = "validatingwebhookconfigurations,mutatingwebhookconfigurations";
     kubectl.delete(&[webhooks, "--selector=webhook.kyverno.io/managed-by=kyverno"]).await?;
     kubectl.delete(&["clusterroles,clusterrolebindings", "--selector=app.kubernetes.io/part-of=kyverno"]).await?;
-    let kinds = kubectl.run(&["get", "customresourcedefinitions", "--output=name"]).await?;
-    let kinds: Vec<&str> = kinds.lines().filter(|kind| is_of_kyverno(kind)).collect();
-    if !kinds.is_empty() {
-        kubectl.delete(&kinds).await?;
-    }
+    remove_kinds(kubectl).await?;
     kubectl.delete(&["namespace/kyverno"]).await
+}
+
+/// A kind goes once the API server has found that none of it is left. Where it looks too early (`could not list instances: storage is
+/// (re)initializing`), it looks again after ever longer, or as soon as the kind changes: so it is changed.
+async fn remove_kinds(kubectl: &Kubectl) -> Result<()> {
+    let start = Instant::now();
+    let mut known = kinds(kubectl).await?;
+    if !known.is_empty() {
+        kubectl.run(&[&["delete", "--ignore-not-found", "--wait=false"], &*words(&known)].concat()).await?;
+    }
+    while !known.is_empty() {
+        if start.elapsed() > GONE_WITHIN {
+            bail!("after {} s there still is {}", GONE_WITHIN.as_secs(), known.join(", "));
+        }
+        tokio::time::sleep(AGAIN_AFTER).await;
+        known = kinds(kubectl).await?;
+        let looked = format!("oke-conformance.range/looked={}", start.elapsed().as_millis());
+        if !known.is_empty() {
+            // Some may have gone meanwhile.
+            let _ = kubectl.run(&[&["annotate", "--overwrite"], &*words(&known), &[&looked]].concat()).await;
+        }
+    }
+    Ok(())
+}
+
+async fn kinds(kubectl: &Kubectl) -> Result<Vec<String>> {
+    let all = kubectl.run(&["get", "customresourcedefinitions", "--output=name"]).await?;
+    Ok(all.lines().filter(|kind| is_of_kyverno(kind)).map(str::to_owned).collect())
+}
+
+fn words(kinds: &[String]) -> Vec<&str> {
+    kinds.iter().map(String::as_str).collect()
 }
 
 fn is_of_kyverno(kind: &str) -> bool {
