@@ -29,7 +29,9 @@ const BEGINNINGS: [(&str, &str); 9] = [
     ("SecurityContextConstraint", "unable to validate against any security context constraint: "),
 ];
 
-/// noderestriction: what a node may not do, behind its name.
+/// noderestriction: what comes before a node's name where it makes a pod of its own.
+const NO_MIRROR: &str = "pod does not have \"kubernetes.io/config.mirror\" annotation, ";
+/// The same: what a node may not do, behind its name.
 const NODE: [&str; 4] = [" can only ", " can not ", " cannot ", " is not allowed to "];
 
 /// Who refused, by the plug-in's name, and in which words.
@@ -43,6 +45,7 @@ pub fn refusal(reason: &str) -> Option<Reason> {
 }
 
 fn of_node(reason: &str) -> bool {
+    let reason = reason.strip_prefix(NO_MIRROR).unwrap_or(reason);
     let rest = reason.strip_prefix("node ").and_then(quoted).map(|(_, rest)| rest);
     rest.is_some_and(|rest| NODE.iter().any(|words| rest.starts_with(words)))
 }
@@ -83,6 +86,10 @@ mod tests {
     )]
     #[case("node \"n\" can only create pods with spec.nodeName set to itself", Some("NodeRestriction"))]
     #[case("node \"n\" is not allowed to modify node \"m\"", Some("NodeRestriction"))]
+    #[case(
+        "pod does not have \"kubernetes.io/config.mirror\" annotation, node \"n\" can only create mirror pods",
+        Some("NodeRestriction")
+    )]
     #[case("node \"n\" likes it", None)]
     #[case("pod node label selector conflicts with its namespace node label selector", Some("PodNodeSelector"))]
     #[case(
