@@ -154,6 +154,9 @@ fn attempt_all(session: &Session, entries: Vec<Entry>, env: Env) -> Result<ExitC
     match preflight.cannot_sweep() {
         Some(why) => env.sandbox.refuse(why),
         None if preflight.makes() => {
+            if let Some(why) = plan::holding(&env.unavailable) {
+                note(format!("warning: cluster {}: {why}", cli.cluster));
+            }
             // What others left does not stand in this run's way; it is told, and the next run looks again.
             let swept = runtime.block_on(sweep_expired(&env.personas.operator.client));
             if let Some(why) = swept.map_or_else(Some, |swept| swept.warning) {

@@ -29,6 +29,7 @@ pub fn lines(plan: &Plan, env: &Env, suite: &str) -> Vec<String> {
             format!("it would make up to {probes} probe pods{own}, namespaces for them and a priority class, and take them away again")
         }
     });
+    lines.extend(holding(&env.unavailable).filter(|_| plan.makes()));
     lines.extend(plan.too_many(env.most_pods).map(|why| format!("it will not begin: {why}")));
     lines
         .push(format!("it would send up to {} requests to the API server, at most {IN_FLIGHT} at once", plan.requests));
@@ -80,6 +81,14 @@ fn unfit(node: &NodeFacts, why: &str) -> String {
     } else {
         format!("{} of pool {} ({why})", node.name, node.pool)
     }
+}
+
+/// What holds the namespaces that a run makes once they are deleted; `None` where nothing is known to.
+pub fn holding(unavailable: &[String]) -> Option<String> {
+    let what = unavailable.join(", ");
+    (!unavailable.is_empty()).then(|| {
+        format!("the run's own namespaces will stay Terminating until whoever serves {what} answers: `kubectl get apiservices` shows it")
+    })
 }
 
 /// What a run cannot do for lack of rights; `None` where it can do everything.

@@ -602,7 +602,8 @@ fn an_api_service_that_is_down_holds_namespaces_and_fails_no_run() {
     assert!(record(&suite).totals().passed > 0, "{}", ended.stdout);
     let held = namespaces_of_runs();
     assert!(!held.is_empty(), "no namespace is held: {}", ended.stderr);
-    let warning = ended.stderr.trim();
+    let (before_it, warning) = ended.stderr.trim().split_once('\n').unwrap();
+    assert!(before_it.starts_with("warning: ") && before_it.contains(Down::NAME), "{before_it}");
     assert!(warning.starts_with("warning: ") && !warning.contains('\n'), "{warning}");
     let named = ["NamespaceDeletionDiscoveryFailure", "nowhere.example/v1"].map(str::to_owned);
     assert!(held.iter().chain(&named).all(|word| warning.contains(word)), "{held:?}: {warning}");

@@ -46,6 +46,8 @@ pub struct Env {
     pub hosts: Vec<NodeFacts>,
     /// What its owner says of its nodes.
     pub node_settings: NodeSettings,
+    /// API services that do not answer.
+    pub unavailable: Vec<String>,
     /// Pools in scope that no probe can be placed in.
     pub idle_pools: Vec<IdlePool>,
     /// The most pods that a run may make.
@@ -135,7 +137,8 @@ impl Env {
             None => facts::agent_image(&inventory, &hosts, &raw).await,
         };
         let mut admission = plugins::built_in(&discovery, minor(&version.git_version)).await;
-        admission.extend(groups.map(|groups| plugins::engines(&groups)).unwrap_or_default());
+        let groups = groups.unwrap_or_default();
+        admission.extend(plugins::engines(&groups.names));
         let facts = ClusterFacts {
             name: name.into(),
             server,
@@ -178,6 +181,7 @@ impl Env {
             measurements: Measurements::default(),
             quiet: Arc::default(),
             node_settings,
+            unavailable: groups.unavailable,
             most_pods: settings.most_pods.unwrap_or(MOST_PODS),
             idle_pools,
             facts,

@@ -3,6 +3,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::APIResourceList;
+use kube::core::discovery::v2::APIGroupDiscoveryList;
 use kube::{Client, Error};
 use tokio::sync::OnceCell;
 
@@ -50,11 +51,60 @@ impl Discovery {
         }
     }
 
-    /// Names of the API groups that are served.
+    /// The API groups that are served.
     ///
     /// # Errors
     /// The API server's own words.
-    pub async fn groups(&self) -> Result<Vec<String>, Error> {
-        Ok(self.client.list_api_groups().await?.groups.into_iter().map(|group| group.name).collect())
+    pub async fn groups(&self) -> Result<Groups, Error> {
+        match self.client.list_api_groups_aggregated().await {
+            Ok(list) => Ok(Groups::of(&list)),
+            // Below 1.30 it is not served in this version.
+            Err(_) => {
+                let names = self.client.list_api_groups().await?.groups.into_iter().map(|group| group.name).collect();
+                Ok(Groups { names, unavailable: Vec::new() })
+            }
+        }
+    }
+}
+
+/// API groups.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Groups {
+    /// Their names.
+    pub names: Vec<String>,
+    /// Those versions of which the server behind them does not answer, as APIServices are called: `v1beta1.metrics.k8s.io`. Namespaces stay
+    /// Terminating until it does: nobody can say what of these is left in them.
+    pub unavailable: Vec<String>,
+}
+
+impl Groups {
+    fn of(list: &APIGroupDiscoveryList) -> Self {
+        let mut groups = Self::default();
+        for group in &list.items {
+            let Some(name) = group.metadata.as_ref().and_then(|metadata| metadata.name.clone()) else { continue };
+            let stale = group.versions.iter().filter(|version| version.freshness.as_deref() == Some("Stale"));
+            let stale = stale.filter_map(|version| Some(format!("{}.{name}", version.version.as_ref()?)));
+            groups.unavailable.extend(stale);
+            groups.names.push(name);
+        }
+        groups
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whose_server_does_not_answer() {
+        let list = serde_json::json!({ "items": [
+            { "metadata": { "name": "apps" }, "versions": [{ "version": "v1", "freshness": "Current" }] },
+            { "metadata": { "name": "metrics.k8s.io" }, "versions": [{ "version": "v1beta1", "freshness": "Stale" }] },
+        ] });
+        let expected = Groups {
+            names: vec!["apps".into(), "metrics.k8s.io".into()],
+            unavailable: vec!["v1beta1.metrics.k8s.io".into()],
+        };
+        assert_eq!(Groups::of(&serde_json::from_value(list).unwrap()), expected);
     }
 }

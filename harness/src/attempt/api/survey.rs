@@ -119,7 +119,7 @@ impl<'a> Survey<'a> {
     pub async fn unread(&mut self, known: &[&'static str]) -> Result<Vec<&'static str>, NoVerdict> {
         let served = self.discovery.groups().await.map_err(|error| cannot_list("API groups", &error))?;
         let unread: Vec<&'static str> =
-            known.iter().copied().filter(|group| served.iter().any(|name| name == group)).collect();
+            known.iter().copied().filter(|group| served.names.iter().any(|name| name == group)).collect();
         self.looked_at.extend(unread.iter().map(|group| format!("nothing of {group}, whose kinds are not known here")));
         Ok(unread)
     }
