@@ -1,27 +1,30 @@
 //! Ports of the nodes themselves.
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use futures::try_join;
 use harness::attempt::packets::kubelet;
 use harness::attempt::packets::reach::Path;
 use harness::cx::Cx;
+use harness::probe::Probe;
 use harness::probe::batch::Verb;
 use harness::record::NodeFacts;
 use harness::scenario::Guard;
 use harness::verdict::Attempted;
 
+use super::PORT;
+
 /// Attempts to connect to `port` of every node, from a probe on the cell's node that no policy selects: what must be closed to any pod.
 /// Whether the node has nothing there or keeps packets away does not matter: nothing is there to be reached.
 pub async fn closed_to_every_pod(cx: &Cx, port: u16, what: &str) -> Attempted {
-    let outside = cx.outside_probe(cx.node()?).await?;
+    let (outside, all) = try_join!(cx.outside_probe(cx.node()?), cx.outside_probes())?;
     let (mut attempts, mut controls) = (Vec::new(), Vec::new());
     for (node, to) in addresses(&cx.facts().nodes) {
-        attempts.push(Path::new(&outside, Verb::Tcp { to, port }, format!("{what} of {}", node.name)));
-        controls.push(Path::new(
-            &outside,
-            Verb::Tcp { to, port: kubelet::PORT },
-            format!("the kubelet of {}", node.name),
-        ));
+        let attempt = Path::new(&outside, Verb::Tcp { to, port }, format!("{what} of {}", node.name));
+        let kubelet = format!("the kubelet of {}", node.name);
+        let control = Path::new(&outside, Verb::Tcp { to, port: kubelet::PORT }, kubelet);
+        attempts.push(attempt.if_open(of_node(node)));
+        controls.push(or_beside(control, node, &all));
     }
     cx.reach(attempts)
         .leaving_out(&out_of_reach(&cx.facts().nodes))
@@ -38,18 +41,34 @@ pub async fn closed_to_every_pod(cx: &Cx, port: u16, what: &str) -> Attempted {
 /// Inconclusive where a probe does not run or a control is closed.
 pub async fn closed_to_tenants(cx: &Cx, ports: &[u16], what: &str) -> Attempted {
     let node = cx.node()?;
-    let (inside, outside) = try_join!(cx.probe(cx.namespace()?, node), cx.outside_probe(node))?;
+    let (inside, outside, all) =
+        try_join!(cx.probe(cx.namespace()?, node), cx.outside_probe(node), cx.outside_probes())?;
     let (mut attempts, mut controls) = (Vec::new(), Vec::new());
     let nodes = &cx.facts().nodes;
     for (node, to) in addresses(one_of_each_pool(nodes)) {
         for port in ports.iter().copied() {
             let what = format!("{what} of {}", node.name);
-            attempts.push(Path::new(&inside, Verb::Tcp { to, port }, &what));
+            attempts.push(Path::new(&inside, Verb::Tcp { to, port }, &what).if_open(of_node(node)));
             let control = Path::new(&outside, Verb::Tcp { to, port }, what);
-            controls.push(control.or_at_least(Verb::Tcp { to, port: kubelet::PORT }));
+            let control = control.or_at_least(Verb::Tcp { to, port: kubelet::PORT });
+            controls.push(or_beside(control, node, &all));
         }
     }
     cx.reach(attempts).leaving_out(&out_of_reach(nodes)).stopped_by(Guard::Network).while_open(controls).await
+}
+
+fn of_node(node: &NodeFacts) -> String {
+    format!("node {}", node.name)
+}
+
+/// Where a node takes nothing of pods at all (OKE's own rules for VCN-native pods, a host's firewall), a probe that runs there will do; where none
+/// does, the node is left out.
+fn or_beside(control: Path, node: &NodeFacts, probes: &[Arc<Probe>]) -> Path {
+    let control = control.if_open(of_node(node));
+    match probes.iter().find(|probe| probe.node == node.name) {
+        Some(there) => control.or_beside(there, PORT),
+        None => control,
+    }
 }
 
 /// The nodes that nothing can be aimed at, for the reader.

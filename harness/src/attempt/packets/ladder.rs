@@ -1,7 +1,6 @@
 //! Rungs towards something: how far up an attempt gets is the evidence, and even the lowest is too far.
 //!
 //! What is held on the way never leaves the pod: an answer says that it was there, its length and its digest.
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -75,8 +74,7 @@ impl Guarded {
     pub async fn while_climbed_by(self, control: &Arc<Probe>) -> Attempted {
         let Self { ladder: Ladder { from, to, rungs, enforcement }, guard } = self;
         let paths = |from| rungs.iter().map(|rung| Path::new(from, rung.verb.clone(), to)).collect();
-        let closed =
-            Closed { attempts: paths(&from), controls: paths(control), enforcement, guard, named: BTreeSet::new() };
+        let closed = Closed { attempts: paths(&from), controls: paths(control), enforcement, guard };
         let told = |tried: &Tried| {
             let answers: Vec<_> = (0..rungs.len()).map(|place| tried.answer(place)).collect();
             format!("{from} reached {to}: {}", height(rungs, &answers))
@@ -165,7 +163,7 @@ mod tests {
     fn of(rungs: &[Rung], answers: &[serde_json::Value]) -> Result<String, String> {
         let answers: Vec<Answered> = answers
             .iter()
-            .map(|json| Ok(Answers { own: serde_json::from_value(json.clone()).unwrap(), instead: None }))
+            .map(|json| Ok(Answers { own: serde_json::from_value(json.clone()).unwrap(), instead: None, beside: None }))
             .collect();
         climbed(rungs, &[], &answers).map(|control| format!("{control:?}")).map_err(|why| why.to_string())
     }

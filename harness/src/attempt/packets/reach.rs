@@ -35,12 +35,25 @@ pub struct Path {
     pub status: Option<u16>,
     /// A control that this will do for as well, where it is closed.
     pub instead: Option<Verb>,
+    /// ... or, where even that is closed, that this probe is reached: it runs where the path leads to.
+    pub beside: Option<(Arc<Probe>, u16)>,
+    /// What it is about that the others are not, where they do without it: `tcp 53`, `node a`.
+    pub optional: Option<String>,
 }
 
 impl Path {
     /// A path from `from`, tried with `verb`, to what `to` names.
     pub fn new(from: &Arc<Probe>, verb: Verb, to: impl Into<String>) -> Self {
-        Self { from: from.clone(), verb, to: to.into(), listener: None, status: None, instead: None }
+        Self {
+            from: from.clone(),
+            verb,
+            to: to.into(),
+            listener: None,
+            status: None,
+            instead: None,
+            beside: None,
+            optional: None,
+        }
     }
 
     /// A path from `from`, tried with `verb`, to another probe.
@@ -62,6 +75,21 @@ impl Path {
     /// As a control, `verb` will do where nobody answers to this path's own: it reaches the same host, and the evidence says so.
     pub fn or_at_least(self, verb: Verb) -> Self {
         Self { instead: Some(verb), ..self }
+    }
+
+    /// As a control, `probe` will do where its node takes nothing of pods at all: it runs there, and answers at `port`. The node is alive and lets
+    /// packets pass, and what it keeps to itself is closed by the network.
+    pub fn or_beside(self, probe: &Arc<Probe>, port: u16) -> Self {
+        Self { beside: Some((probe.clone(), port)), ..self }
+    }
+
+    /// Paths of `what` are left out, and told, where not even the controls among them are open.
+    pub fn if_open(self, what: impl Into<String>) -> Self {
+        Self { optional: Some(what.into()), ..self }
+    }
+
+    fn beside_verb(&self) -> Option<Verb> {
+        self.beside.as_ref().map(|(probe, port)| Verb::Tcp { to: probe.address, port: *port })
     }
 
     /// What the answer proves about this path: where a probe listens at its end, somebody else's answer is not the probe's.
@@ -87,14 +115,37 @@ impl Path {
     /// How this path, or what will do instead, is open; else what is closed.
     fn proof(&self, answers: &Answers) -> Result<String, String> {
         let told = self.told(&answers.own);
-        match (&self.instead, &answers.instead) {
-            _ if self.open(&answers.own) => Ok(told),
+        if self.open(&answers.own) {
+            return Ok(told);
+        }
+        let told = match (&self.instead, &answers.instead) {
             (Some(verb), Some(answer)) if answer.touch() == Touch::Reached => {
-                Ok(format!("{told}, nobody answers there; {verb} from {} on the same host: {answer}", self.from))
+                return Ok(format!(
+                    "{told}, nobody answers there; {verb} from {} on the same host: {answer}",
+                    self.from
+                ));
             }
-            (Some(verb), Some(answer)) => Err(format!("{told}; {verb} from {}: {answer}", self.from)),
+            (Some(verb), Some(answer)) => format!("{told}; {verb} from {}: {answer}", self.from),
+            _ => told,
+        };
+        match (&self.beside, &answers.beside) {
+            (Some((probe, _)), Some(answer)) if self.closed_whole(answers) => Ok(format!(
+                "{told}; that node takes nothing of pods, and lets packets pass: {probe} there answers: {answer}"
+            )),
             _ => Err(told),
         }
+    }
+
+    /// Whether only the probe beside what it leads to is reached.
+    fn closed_whole(&self, answers: &Answers) -> bool {
+        self.is_closed(answers)
+            && answers.beside.as_ref().is_some_and(|answer| answer.touch_of_probe() == Touch::Reached)
+    }
+
+    /// Whether packets are kept from it, and from what would do instead.
+    fn is_closed(&self, answers: &Answers) -> bool {
+        self.touch(&answers.own) == Touch::Stopped
+            && answers.instead.as_ref().is_none_or(|answer| answer.touch() == Touch::Stopped)
     }
 }
 
@@ -102,6 +153,7 @@ impl Path {
 pub(crate) struct Answers {
     pub(crate) own: Answer,
     pub(crate) instead: Option<Answer>,
+    pub(crate) beside: Option<Answer>,
 }
 
 impl Cx {
@@ -156,8 +208,13 @@ impl Guarded {
     /// # Errors
     /// Inconclusive where a control is closed, an exec broke, or an answer says neither.
     pub async fn while_open(self, controls: Vec<Path>) -> Attempted {
-        let Reach { attempts, enforcement, not_tried, named } = self.reach;
-        let closed = Closed { attempts, controls, enforcement, guard: self.guard, named };
+        let Reach { mut attempts, enforcement, not_tried, named } = self.reach;
+        let mut controls = controls;
+        for path in attempts.iter_mut().chain(&mut controls) {
+            let port = path.verb.port().filter(|port| named.contains(port));
+            path.optional = path.optional.take().or(port.map(|(protocol, port)| format!("{protocol} {port}")));
+        }
+        let closed = Closed { attempts, controls, enforcement, guard: self.guard };
         let verdict = closed.judged(|tried| tried.reached.join("; "), proved).await?;
         Ok(if not_tried.is_empty() { verdict } else { verdict.told(&format!("not tried: {}", not_tried.join(", "))) })
     }
@@ -169,8 +226,6 @@ pub(crate) struct Closed {
     pub(crate) controls: Vec<Path>,
     pub(crate) enforcement: Duration,
     pub(crate) guard: Guard,
-    /// Ports that need no control where nobody at all gets there.
-    pub(crate) named: BTreeSet<Port>,
 }
 
 impl Closed {
@@ -183,7 +238,7 @@ impl Closed {
         told: impl Fn(&Tried) -> String,
         proved: impl Fn(&[Path], Vec<Answered>) -> Result<Control, NoVerdict>,
     ) -> Attempted {
-        let Self { mut attempts, mut controls, enforcement, guard, named } = self;
+        let Self { mut attempts, mut controls, enforcement, guard } = self;
         if attempts.is_empty() || controls.is_empty() {
             return Err(NoVerdict::inconclusive("no path to try, or none to compare it with"));
         }
@@ -199,8 +254,8 @@ impl Closed {
                 }
                 return Ok(Verdict::allowed(told(&tried)));
             }
-            let besides = cut_for_everybody(&named, &controls, &open);
-            let kept = |path: &Path| path.verb.port().is_none_or(|port| !besides.contains_key(&port));
+            let besides = cut_for_everybody(&controls, &open);
+            let kept = |path: &Path| path.optional.as_ref().is_none_or(|what| !besides.contains_key(what));
             if !besides.is_empty() && attempts.iter().any(kept) && controls.iter().any(kept) {
                 attempts.retain(kept);
                 controls.retain(kept);
@@ -209,6 +264,7 @@ impl Closed {
             }
             // Where not even whoever may go there meets anybody, nobody has been kept from anything.
             let guard = if nobody_answers(&controls, &open) { Guard::Absent } else { guard };
+            let guard = if closed_whole(&controls, &open) { Guard::Network } else { guard };
             let control = proved(&controls, open)?;
             if !tried.unclear.is_empty() {
                 return Err(NoVerdict::inconclusive(tried.unclear.join("; ")));
@@ -221,8 +277,8 @@ impl Closed {
                 evidence = format!("closed {age} ms after the probe ran, let through before: {at_first}; {evidence}");
             }
             let verdict = Verdict::denied(guard, evidence, control, tried.slowest_ms).of_attempts(attempts.len());
-            return Ok(cut.into_iter().fold(verdict, |verdict, ((protocol, port), told)| {
-                verdict.told(&format!("nothing is said of {protocol} {port}, where nobody gets at all: {told}"))
+            return Ok(cut.into_iter().fold(verdict, |verdict, (what, told)| {
+                verdict.told(&format!("nothing is said of {what}, where nobody gets at all: {told}"))
             }));
         }
     }
@@ -277,22 +333,28 @@ fn nobody_answers(controls: &[Path], answers: &[Answered]) -> bool {
     })
 }
 
-/// Of the `named` ports those on which each control that leads from one probe to another is closed, with one of them for the reader. What a
-/// probe asks itself passes no guard.
-fn cut_for_everybody(named: &BTreeSet<Port>, controls: &[Path], answers: &[Answered]) -> BTreeMap<Port, String> {
+/// Whether one of the controls is open by what runs beside it alone.
+fn closed_whole(controls: &[Path], answers: &[Answered]) -> bool {
+    controls.iter().zip(answers).any(|(path, answers)| answers.as_ref().is_ok_and(|answers| path.closed_whole(answers)))
+}
+
+/// What is optional and closed on each control that leads from one probe to elsewhere, with one of them for the reader. What a probe asks itself
+/// passes no guard.
+fn cut_for_everybody(controls: &[Path], answers: &[Answered]) -> BTreeMap<String, String> {
+    let names: BTreeSet<&String> = controls.iter().filter_map(|path| path.optional.as_ref()).collect();
     let mut cut = BTreeMap::new();
-    for port in named {
+    for name in names {
         let there = controls.iter().zip(answers).filter(|(path, _)| {
-            path.verb.port() == Some(*port)
+            path.optional.as_ref() == Some(name)
                 && path.verb.to().is_none_or(|to| path.from.addresses().all(|own| own != to))
         });
         let stopped = |(path, answers): (&Path, &Answered)| match answers {
-            Ok(answers) if answers.own.touch() == Touch::Stopped => Some(path.told(&answers.own)),
+            Ok(answers) if path.is_closed(answers) && !path.closed_whole(answers) => Some(path.told(&answers.own)),
             _ => None,
         };
         let all: Option<Vec<String>> = there.map(stopped).collect();
         if let Some(told) = all.and_then(|all| all.into_iter().next()) {
-            cut.insert(*port, told);
+            cut.insert(name.clone(), told);
         }
     }
     cut
@@ -312,10 +374,11 @@ pub(crate) fn proved(controls: &[Path], answers: Vec<Answered>) -> Result<Contro
 /// Tries all paths at once; each probe gets its share in one exec.
 pub(crate) async fn walk(paths: &[Path]) -> Vec<Answered> {
     join_all(paths.iter().map(|path| async move {
-        let verbs = [&path.verb].into_iter().chain(&path.instead).cloned().collect();
+        let verbs = [Some(path.verb.clone()), path.instead.clone(), path.beside_verb()].into_iter().flatten().collect();
         let mut answers = path.from.line.ask(verbs).await?.into_iter();
         let own = answers.next().ok_or_else(|| "the agent answered nothing".to_owned())?;
-        Ok(Answers { own, instead: answers.next() })
+        let instead = path.instead.as_ref().and_then(|_| answers.next());
+        Ok(Answers { own, instead, beside: answers.next() })
     }))
     .await
 }
@@ -473,9 +536,64 @@ mod tests {
     ) {
         let tcp = |port| Verb::Tcp { to: IpAddr::V4(Ipv4Addr::LOCALHOST), port };
         let answer = |result| serde_json::from_value(serde_json::json!({ "result": result })).unwrap();
-        let answers = Answers { own: answer(own), instead: Some(answer(instead)) };
+        let answers = Answers { own: answer(own), instead: Some(answer(instead)), beside: None };
         let path = Path::new(&probe("outside", &[]), tcp(1), "it").or_at_least(tcp(2));
         assert_eq!(path.proof(&answers), expected.map(str::to_owned).map_err(str::to_owned));
+    }
+
+    /// A node that takes nothing of pods: what runs there, or is optional, and what neither is.
+    #[rstest]
+    #[case::its_probe_answers(Some("open"), true, "denied", "network")]
+    #[case::its_probe_is_dead(Some("timeout"), false, "inconclusive", "")]
+    #[case::nobody_runs_there_and_it_is_one_of_several(None, true, "denied", "absent")]
+    #[case::nobody_runs_there(None, false, "inconclusive", "")]
+    #[tokio::test]
+    async fn a_node_that_takes_nothing_of_pods(
+        #[case] beside: Option<&'static str>,
+        #[case] optional: bool,
+        #[case] expected: &str,
+        #[case] guard: &str,
+    ) {
+        let to = |last| IpAddr::V4(Ipv4Addr::new(192, 0, 2, last));
+        let tcp = |last, port| Verb::Tcp { to: to(last), port };
+        let from = |results| probe("outside", results);
+        let mut closed = Path::new(&from(&["timeout"]), tcp(1, 10255), "node a");
+        let mut control = Path::new(&from(&["timeout"]), tcp(1, 10250), "node a");
+        if let Some(result) = beside {
+            // Whatever it asks: the way to the node is closed, the one to the probe there is what is tried.
+            let line = Line::answered_by(move |verb| {
+                let there = matches!(verb, Verb::Tcp { port: 8080, .. });
+                let banner = if result == "open" { Some("oke-conformance agent p") } else { None };
+                let result = if there { result } else { "timeout" };
+                serde_json::from_value(serde_json::json!({ "result": result, "banner": banner.filter(|_| there) }))
+                    .unwrap()
+            });
+            let asking = Arc::new(Probe { line, ..Arc::into_inner(probe("outside", &[""])).unwrap() });
+            control = Path { from: asking, ..control }.or_beside(&probe("there", &[""]), 8080);
+        }
+        if optional {
+            closed = closed.if_open("node a");
+            control = control.if_open("node a");
+        }
+        let other = Path::new(&from(&["refused"]), tcp(2, 10255), "node b");
+        let open = Path::new(&from(&["refused"]), tcp(2, 1), "node b").or_at_least(tcp(2, 10250));
+        let both = Path { from: answering(&["refused", "open"]), ..open };
+        let verdict = judged(vec![closed, other], vec![control, both], &[]).await;
+        assert_eq!(word(&verdict), expected);
+        if let Ok(Verdict { outcome: Outcome::Denied { guard: found, evidence, .. }, .. }) = &verdict {
+            assert_eq!(found.name(), guard);
+            assert_eq!(evidence.contains("nothing is said of node a"), beside.is_none());
+        }
+    }
+
+    /// A probe that is answered so, verb after verb, again and again.
+    fn answering(results: &'static [&'static str]) -> Arc<Probe> {
+        let asked = AtomicUsize::new(0);
+        let line = Line::answered_by(move |_| {
+            let result = results[asked.fetch_add(1, Ordering::SeqCst) % results.len()];
+            serde_json::from_value(serde_json::json!({ "result": result })).unwrap()
+        });
+        Arc::new(Probe { line, ..Arc::into_inner(probe("outside", &[""])).unwrap() })
     }
 
     #[rstest]
@@ -485,8 +603,10 @@ mod tests {
     async fn where_nobody_answers_nobody_was_kept_away(#[case] own: &[&'static str], #[case] expected: bool) {
         let tcp = |port| Verb::Tcp { to: IpAddr::V4(Ipv4Addr::LOCALHOST), port };
         let answer = |result: &str| serde_json::from_value(serde_json::json!({ "result": result })).unwrap();
-        let answers: Vec<Answered> =
-            own.iter().map(|own| Ok(Answers { own: answer(own), instead: Some(answer("open")) })).collect();
+        let answers: Vec<Answered> = own
+            .iter()
+            .map(|own| Ok(Answers { own: answer(own), instead: Some(answer("open")), beside: None }))
+            .collect();
         let path = Path::new(&probe("outside", &[]), tcp(1), "it");
         let with_instead = vec![path.clone().or_at_least(tcp(2)); own.len()];
         assert_eq!(nobody_answers(&with_instead, &answers), expected);
