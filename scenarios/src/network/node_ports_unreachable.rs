@@ -48,7 +48,9 @@ async fn attempt(cx: &Cx) -> Attempted {
     let port = cx.node_port(&on, PORT).await?;
     let to = |from: &Arc<Probe>| {
         let path = |(node, to): &(&NodeFacts, IpAddr)| {
-            Path::new(from, Verb::Tcp { to: *to, port }, format!("a node port of {}", node.name))
+            let path = Path::new(from, Verb::Tcp { to: *to, port }, format!("a node port of {}", node.name));
+            // Some nodes take nothing of pods, or of none but their own.
+            path.if_open(format!("node ports of {} from {}", node.name, from.node))
         };
         nodes.iter().map(path).collect::<Vec<_>>()
     };

@@ -5,9 +5,10 @@ use k8s_openapi::api::core::v1::Service;
 use serde_json::json;
 use tokio::sync::OnceCell;
 
-use crate::attempt::packets::reach::{Path, until_open};
+use crate::attempt::packets::reach::{Path, until_open, walk};
+use crate::cluster::facts::KUBELET_PORT;
 use crate::cx::Cx;
-use crate::probe::batch::Verb;
+use crate::probe::batch::{Touch, Verb};
 use crate::probe::pod::PROBE;
 use crate::verdict::NoVerdict;
 
@@ -17,20 +18,33 @@ pub struct NodePort(OnceCell<Result<u16, NoVerdict>>);
 
 impl Cx {
     /// The node port of a Service of the run's own, in its own namespace, that leads to `port` of the probes there. It is open to them on all
-    /// of the addresses `on` by the time it is told.
+    /// of the addresses `on` by the time it is told, but on those of nodes that take nothing of pods.
     ///
     /// # Errors
-    /// Inconclusive where the Service cannot be made, or its port does not open.
+    /// Inconclusive where the Service cannot be made, or its port does not open; not applicable where no node takes anything of pods.
     pub async fn node_port(&self, on: &[IpAddr], port: u16) -> Result<u16, NoVerdict> {
         let kept = self.env.memory.of::<NodePort>();
         let opened = kept.0.get_or_init(|| async {
             let probe = self.outside_probe(self.node()?).await?;
-            let node_port = self.open_node_port(&probe.namespace, port).await?;
-            let paths = on.iter().map(|to| Path::new(&probe, Verb::Tcp { to: *to, port: node_port }, "the node port"));
-            let paths: Vec<Path> = paths.collect();
-            let pace = self.env.traffic.pace();
-            let Some(told) = until_open(&paths, pace).await? else { return Ok(node_port) };
-            let why = format!("no control: node port {node_port} is not open on every node {told}");
+            let number = self.open_node_port(&probe.namespace, port).await?;
+            let to = |address: &IpAddr, port| Path::new(&probe, Verb::Tcp { to: *address, port }, "the node port");
+            // A kubelet listens on every node: where not even that is reached, nothing is.
+            let kubelets: Vec<Path> = on.iter().map(|address| to(address, KUBELET_PORT)).collect();
+            let closed = walk(&kubelets).await.into_iter().zip(on).filter(|(answer, _)| {
+                answer.as_ref().is_ok_and(|answers| answers.own.touch() == Touch::Stopped)
+            });
+            let closed: Vec<IpAddr> = closed.map(|(_, address)| *address).collect();
+            let open: Vec<Path> =
+                on.iter().filter(|address| !closed.contains(address)).map(|address| to(address, number)).collect();
+            if open.is_empty() {
+                return Err(NoVerdict::not_applicable(
+                    "no node takes anything of pods, not even of one that no policy selects: neither a node port nor its kubelet is reached",
+                ));
+            }
+            let Some(told) = until_open(&open, self.env.traffic.pace()).await? else {
+                return Ok(number);
+            };
+            let why = format!("no control: node port {number} is not open on every node {told}");
             Err(NoVerdict::inconclusive(why))
         });
         opened.await.clone()
