@@ -1,5 +1,6 @@
 //! Packets: where they must not arrive, where they must, and how long it takes until that is so.
 pub mod bypass;
+mod closed_nodes;
 pub mod enforcement;
 pub mod grants;
 pub mod kubelet;

@@ -225,11 +225,17 @@ impl Fixture {
         self.doors.clear();
     }
 
-    /// Opens other ways to a pod: a Service of type NodePort, by its own address and by those of all nodes.
+    /// Opens other ways to a pod: a Service of type NodePort, by its own address and by those of all nodes, but for those that are `closed` to
+    /// every pod.
     ///
     /// # Errors
     /// Why it cannot be had.
-    pub async fn open_doors(&mut self, env: &Arc<Env>, short: &'static str, pod: &'static str) -> Result<(), String> {
+    pub(crate) async fn open_doors(
+        &mut self,
+        env: &Arc<Env>,
+        (short, pod): (&'static str, &'static str),
+        closed: &[IpAddr],
+    ) -> Result<(), String> {
         let behind = self.place(short, pod).ok_or("there is no such pod")?;
         let namespace = self.namespaces[short].clone();
         let ports = PORTS.iter().filter(|port| port.number == PORTS[0].number);
@@ -253,6 +259,7 @@ impl Fixture {
             let Some(number) = port.node_port.and_then(|number| u16::try_from(number).ok()) else { continue };
             for node in env.facts.nodes.iter().filter(|node| node.out_of_reach().is_none()) {
                 let address = node.addresses.iter().find_map(|address| address.parse().ok());
+                let address = address.filter(|address| !closed.contains(address));
                 self.doors
                     .extend(address.map(|address| door(format!("a port of node {}", node.name), address, number)));
             }

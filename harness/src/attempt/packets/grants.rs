@@ -201,8 +201,9 @@ async fn work(
     queue: &Mutex<Queue>,
     limit: Duration,
 ) -> Result<(Fixture, Vec<(String, Held)>), String> {
-    if let Some((namespace, pod)) = place.doors {
-        fixture.open_doors(&cx.env, namespace, pod).await?;
+    if let Some(pod) = place.doors {
+        let closed = cx.closed_nodes().await.map_err(|none| none.to_string())?;
+        fixture.open_doors(&cx.env, pod, &closed).await?;
     }
     let as_it_is = |title: &str| Case { title: title.into(), stages: vec![Vec::new()] };
     let mut held = Vec::new();

@@ -5,10 +5,9 @@ use k8s_openapi::api::core::v1::Service;
 use serde_json::json;
 use tokio::sync::OnceCell;
 
-use crate::attempt::packets::reach::{Path, until_open, walk};
-use crate::cluster::facts::KUBELET_PORT;
+use crate::attempt::packets::reach::{Path, until_open};
 use crate::cx::Cx;
-use crate::probe::batch::{Touch, Verb};
+use crate::probe::batch::Verb;
 use crate::probe::pod::PROBE;
 use crate::verdict::NoVerdict;
 
@@ -27,15 +26,11 @@ impl Cx {
         let opened = kept.0.get_or_init(|| async {
             let probe = self.outside_probe(self.node()?).await?;
             let number = self.open_node_port(&probe.namespace, port).await?;
-            let to = |address: &IpAddr, port| Path::new(&probe, Verb::Tcp { to: *address, port }, "the node port");
-            // A kubelet listens on every node: where not even that is reached, nothing is.
-            let kubelets: Vec<Path> = on.iter().map(|address| to(address, KUBELET_PORT)).collect();
-            let closed = walk(&kubelets).await.into_iter().zip(on).filter(|(answer, _)| {
-                answer.as_ref().is_ok_and(|answers| answers.own.touch() == Touch::Stopped)
-            });
-            let closed: Vec<IpAddr> = closed.map(|(_, address)| *address).collect();
-            let open: Vec<Path> =
-                on.iter().filter(|address| !closed.contains(address)).map(|address| to(address, number)).collect();
+            let closed = self.closed_nodes().await?;
+            let open = on.iter().filter(|to| !closed.contains(to));
+            let open: Vec<Path> = open
+                .map(|to| Path::new(&probe, Verb::Tcp { to: *to, port: number }, "the node port"))
+                .collect();
             if open.is_empty() {
                 return Err(NoVerdict::not_applicable(
                     "no node takes anything of pods, not even of one that no policy selects: neither a node port nor its kubelet is reached",
