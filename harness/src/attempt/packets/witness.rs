@@ -10,29 +10,40 @@ use crate::words::Impact;
 
 impl Cx {
     /// A probe on `node` that gets through with `verb`, for controls: one that no policy selects, or, where the cluster stops every pod, one
-    /// on the node's own network. The latter runs only where the suite allows what would hurt.
+    /// on the node's own network. The latter runs only where the suite allows what would hurt; where it does not, whoever gets through all the
+    /// same in the namespace that this is about.
     ///
     /// # Errors
-    /// Inconclusive where neither gets through, or the second may not be tried; not applicable where that leaves pods without IPv6.
+    /// Not applicable where nobody gets through who may be asked: who is kept from nothing that is known to be there is kept by nobody.
+    /// Inconclusive where that is not known.
     pub async fn witness(&self, node: &NodeFacts, verb: Verb) -> Result<Arc<Probe>, NoVerdict> {
         let outside = self.outside_probe(node).await?;
         let answer = self.tried(&outside, &verb).await?;
         if answer.touch() == Touch::Reached {
             return Ok(outside);
         }
-        let stopped = format!("no control: {verb} from {outside}, which no policy selects: {answer}");
-        if self.env.suite.impact < Impact::Intrusive {
+        let stopped = format!("{verb} from {outside}, which no policy selects: {answer}");
+        let (last, why) = if self.env.suite.impact < Impact::Intrusive {
             if verb.to().is_some_and(|to| to.is_ipv6()) && answer.errno.as_deref() == Some("ENETUNREACH") {
                 return Err(NoVerdict::not_applicable(format!("pods have no way to IPv6 addresses here: {stopped}")));
             }
-            return Err(NoVerdict::inconclusive(format!(
-                "{stopped}; only a pod on the node's own network could show that it is there, and this suite stops short of such a pod"
-            )));
-        }
-        let host = self.host_probe(node).await.map_err(|why| NoVerdict::inconclusive(format!("{stopped}; {why}")))?;
-        match self.tried(&host, &verb).await? {
-            answer if answer.touch() == Touch::Reached => Ok(host),
-            answer => Err(NoVerdict::inconclusive(format!("{stopped}; nor from the node's own network: {answer}"))),
+            let inside = match self.namespace() {
+                Ok(namespace) => self.probe(namespace, node).await?,
+                Err(_) => outside.clone(),
+            };
+            let why = "no pod gets there; whether it is there, and who keeps pods from it, only one on the node's own network could show, and this suite stops short of such a pod";
+            (inside, why)
+        } else {
+            let host = self.host_probe(node).await;
+            let host = host.map_err(|why| NoVerdict::inconclusive(format!("no control: {stopped}; {why}")))?;
+            (host, "nobody gets there, not even from the node's own network: there is nothing to be kept from")
+        };
+        let found = self.tried(&last, &verb).await?;
+        let told = format!("{stopped}; from {last}: {found}");
+        match (answer.touch(), found.touch()) {
+            (_, Touch::Reached) => Ok(last),
+            (Touch::Stopped, Touch::Stopped) => Err(NoVerdict::not_applicable(format!("{why}: {told}"))),
+            _ => Err(NoVerdict::inconclusive(format!("no control: {told}"))),
         }
     }
 
