@@ -27,12 +27,29 @@ pub struct Traffic {
     execs: Arc<AtomicU64>,
     /// Requests in a row that were not answered.
     unanswered: Arc<AtomicUsize>,
+    /// Attempts in a row that were turned away, however often they were made.
+    turned_away: Arc<AtomicUsize>,
 }
 
 impl Traffic {
     /// The pace of the run.
     pub fn pace(&self) -> &Pace {
         &self.pace
+    }
+
+    /// An attempt was turned away for good.
+    pub(crate) fn turned_away(&self) {
+        self.turned_away.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// One was not.
+    pub(crate) fn taken(&self) {
+        self.turned_away.store(0, Ordering::Relaxed);
+    }
+
+    /// Whether the server turns away whatever is attempted: a thousand more would each be asked in vain again and again.
+    pub(crate) fn is_turned_away(&self) -> bool {
+        self.turned_away.load(Ordering::Relaxed) >= SILENT_AFTER
     }
 
     /// Execs asked for so far; they are requests, too.
@@ -80,7 +97,7 @@ where
     }
 
     fn call(&mut self, request: Request<Asked>) -> Self::Future {
-        let Traffic { pace, sent, execs, unanswered } = self.traffic.clone();
+        let Traffic { pace, sent, execs, unanswered, .. } = self.traffic.clone();
         // A connection that is kept says nothing about how fast requests are answered, nor does a write that somebody's webhook is asked about.
         let exec = request.headers().contains_key(UPGRADE);
         let kept = exec
