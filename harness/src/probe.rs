@@ -10,6 +10,7 @@ pub mod https;
 pub(crate) mod let_out;
 pub mod pod;
 pub mod relay;
+mod room;
 pub mod session;
 pub mod start;
 

@@ -143,6 +143,12 @@ impl Sandbox {
         made.await.map(String::as_str)
     }
 
+    /// Whether that namespace is one of the run's own.
+    pub(crate) fn is_own(&self, namespace: &str) -> bool {
+        let rest = namespace.strip_prefix("oke-conformance-").and_then(|rest| rest.strip_prefix(self.run.as_str()));
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    }
+
     async fn make_namespace(&self, suffix: &str, more: &[(&str, &str)]) -> Result<String, String> {
         let name = format!("oke-conformance-{}{suffix}", self.run);
         let mut labels = self.labels();

@@ -20,6 +20,7 @@ use crate::probe::asked::Asked;
 use crate::probe::begun::Begun;
 use crate::probe::exec::Line;
 use crate::probe::pod::{AgentPod, CONTAINER, Listening};
+use crate::probe::room::Rooms;
 use crate::probe::{Probe, agent};
 use crate::record::facts::{NodeFacts, ProbeFacts};
 use crate::sandbox::Sandbox;
@@ -106,6 +107,7 @@ pub struct Probes {
     image: Result<AgentImage, String>,
     listening: Listening,
     started: Mutex<HashMap<(String, String), Started>>,
+    rooms: Rooms,
     carried: Mutex<HashMap<String, Carried>>,
     placed: AtomicUsize,
     last_start_ms: AtomicU64,
@@ -120,6 +122,7 @@ impl Probes {
             image,
             listening,
             started: Mutex::default(),
+            rooms: Rooms::default(),
             carried: Mutex::default(),
             placed: AtomicUsize::new(0),
             last_start_ms: AtomicU64::new(0),
@@ -226,7 +229,12 @@ impl Probes {
     ) -> Started {
         let (probes, sandbox) = (self.clone(), sandbox.clone());
         let (namespace, node) = (namespace.to_owned(), node.clone());
-        Begun::of(async move { probes.start(&sandbox, &namespace, &node, outfit).await.map(Arc::new) })
+        Begun::of(async move {
+            if !sandbox.is_own(&namespace) {
+                probes.rooms.take(&probes.client, &namespace).await?;
+            }
+            probes.start(&sandbox, &namespace, &node, outfit).await.map(Arc::new)
+        })
     }
 
     /// An agent of its own kind in `namespace` on `node`, for whoever asks.
