@@ -86,7 +86,13 @@ fn conformance(cli: Cli, entries: Vec<Entry>, folder: Option<Arc<Folder>>) -> Re
     let waivers = selection::waivers(&cli, &entries)?;
     let everything = harness::run::selected(&cli.test, entries);
     let matched = everything.len();
-    let entries = selection.select(everything);
+    let (entries, alarming): (Vec<Entry>, Vec<Entry>) = selection
+        .select(everything)
+        .into_iter()
+        .partition(|entry| !(settings.without_alarms && scenarios::is_alarming(&entry.id)));
+    if let Some(without) = plan::without(&alarming) {
+        note(without);
+    }
     if entries.is_empty() {
         match &cli.test.filter {
             _ if matched > 0 => bail!(

@@ -4,6 +4,7 @@ use harness::pace::IN_FLIGHT;
 use harness::preflight::{Plan, Planned};
 use harness::record::NodeFacts;
 use harness::rights::Right;
+use harness::scenario::Entry;
 
 /// The plan, line by line.
 pub fn lines(plan: &Plan, env: &Env, suite: &str) -> Vec<String> {
@@ -29,6 +30,7 @@ pub fn lines(plan: &Plan, env: &Env, suite: &str) -> Vec<String> {
             format!("it would make up to {probes} probe pods{own}, namespaces for them and a priority class, and take them away again")
         }
     });
+    lines.extend(alarming(plan));
     lines.extend(holding(&env.unavailable).filter(|_| plan.makes()));
     lines.extend(plan.too_many(env.most_pods).map(|why| format!("it will not begin: {why}")));
     lines
@@ -81,6 +83,21 @@ fn unfit(node: &NodeFacts, why: &str) -> String {
     } else {
         format!("{} of pool {} ({why})", node.name, node.pool)
     }
+}
+
+/// What is left out for the sake of those who watch the cluster; `None` where nothing is.
+pub fn without(alarming: &[Entry]) -> Option<String> {
+    let ids = alarming.iter().map(|entry| entry.id.as_str()).collect::<Vec<_>>().join(", ");
+    (!alarming.is_empty()).then(|| format!("left out by `without-alarms`: {ids}"))
+}
+
+/// What whoever watches the cluster may take for an attack.
+fn alarming(plan: &Plan) -> Option<String> {
+    let ids = plan.scenarios.iter().map(|planned| planned.id.as_str()).filter(|id| scenarios::is_alarming(id));
+    let ids = ids.collect::<Vec<_>>().join(", ");
+    (!ids.is_empty()).then(|| {
+        format!("whoever watches the cluster for intruders may be alarmed by {ids}: `without-alarms = true` in its entry of conformance.toml leaves these out")
+    })
 }
 
 /// What holds the namespaces that a run makes once they are deleted; `None` where nothing is known to.

@@ -52,6 +52,9 @@ pub struct ClusterSettings {
     /// How a run ends in which nothing is worse than what waivers.toml acknowledges.
     #[serde(default)]
     pub acknowledged_exit_code: AcknowledgedExitCode,
+    /// Whether what intrusion detection takes for an attack is left out.
+    #[serde(default)]
+    pub without_alarms: bool,
     /// Labels of the namespaces that a run makes for itself: what cluster-wide policies go by.
     #[serde(default)]
     pub namespace_labels: OfTheHouse,
@@ -152,7 +155,7 @@ mod tests {
     #[rstest]
     #[case::typo(
         "[cluster.prod]\n\nnamespace = []\n",
-        "line 3: unknown field `namespace`, expected one of `context`, `kubeconfig`, `suite`, `namespaces`, `deployer`, `agent-image`, `outside`, `pool-label`, `except-nodes`, `ports`, `most-pods`, `acknowledged-exit-code`, `namespace-labels`, `pods`, `allow`"
+        "line 3: unknown field `namespace`, expected one of `context`, `kubeconfig`, `suite`, `namespaces`, `deployer`, `agent-image`, `outside`, `pool-label`, `except-nodes`, `ports`, `most-pods`, `acknowledged-exit-code`, `without-alarms`, `namespace-labels`, `pods`, `allow`"
     )]
     #[case::wrong_table("[clusters.prod]\n", "line 1: unknown field `clusters`, expected `cluster`")]
     #[case::wrong_type(

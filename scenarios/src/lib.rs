@@ -42,6 +42,22 @@ pub fn all() -> Vec<Entry> {
     .collect()
 }
 
+/// What intrusion detection (Falco, GuardDuty, Defender and their like) takes for an attack, for that is what it looks like: system calls that a
+/// container has no use for, ways to the instance's credentials, datagrams in another's name. Who watches a cluster should know of them before.
+const ALARMING: [&str; 6] = [
+    "pod_security/runtime-contained",
+    "metadata/endpoint-unreachable",
+    "metadata/identity-unreadable",
+    "metadata/bootstrap-data-unreadable",
+    "metadata/legacy-endpoint-off",
+    "network/overlay-not-injectable",
+];
+
+/// Whether the scenario of that id may alarm whoever watches the cluster.
+pub fn is_alarming(id: &str) -> bool {
+    ALARMING.contains(&id)
+}
+
 /// The ports that this catalogue's probes listen on, so that a path to them can be open.
 pub const LISTENING: Listening =
     Listening::on(&[network::PORT, network::WEBHOOK, addons::tiller::GRPC, addons::tiller::HTTP], &[network::PORT]);
@@ -55,6 +71,12 @@ mod tests {
     /// Files that hold what several scenarios of a chapter share; they define no scenario of their own.
     fn is_scenario(path: &Path) -> bool {
         std::fs::read_to_string(path).unwrap().contains("\npub const SCENARIO: Scenario")
+    }
+
+    #[test]
+    fn what_alarms_is_in_the_catalogue() {
+        let all: BTreeSet<String> = all().into_iter().map(|entry| entry.id).collect();
+        assert!(ALARMING.iter().all(|id| all.contains(*id)), "{ALARMING:?}");
     }
 
     #[test]
