@@ -172,7 +172,7 @@ fn attempt_all(session: &Session, entries: Vec<Entry>, env: Env) -> Result<ExitC
         None => {}
     }
     let facts = &env.facts;
-    let pools = env.hosts.len();
+    let pools = env.placement.hosts(None).len();
     say("");
     say(format!(
         "running {} scenarios of suite {suite} against {} ({}, {}), {} namespaces, {pools} node pools",

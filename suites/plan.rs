@@ -62,7 +62,7 @@ fn cluster(env: &Env, suite: &str) -> Vec<String> {
         (named, false) => format!("network plug-in: {named}, which does not enforce NetworkPolicy"),
     });
     lines.push(format!("admission: {}", facts.admission.join(", ")));
-    for node in &env.hosts {
+    for node in env.placement.all() {
         lines.push(format!("pool {}: probes on {} ({}, {})", node.pool, node.name, node.architecture, node.runtime));
     }
     let unfit = facts.nodes.iter().filter_map(|node| Some(unfit(node, node.without_probe.as_ref()?)));

@@ -115,7 +115,7 @@ fn a_file_in_the_way_of_the_reports() {
 #[test]
 fn a_misspelt_key_in_conformance_toml() {
     let suite = Suite::new().file("conformance.toml", "[cluster.prod]\ncontext = \"c1\"\nnamespace = [\"a\"]\n");
-    assert_snapshot!(suite.run(&["--cluster", "prod"]).sentence(), @"error: [folder]/conformance.toml cannot be used: line 3: unknown field `namespace`, expected one of `context`, `kubeconfig`, `suite`, `namespaces`, `deployer`, `agent-image`, `outside`, `pool-label`, `except-nodes`, `ports`, `most-pods`, `acknowledged-exit-code`, `without-alarms`, `namespace-labels`, `pods`, `allow`");
+    assert_snapshot!(suite.run(&["--cluster", "prod"]).sentence(), @"error: [folder]/conformance.toml cannot be used: line 3: unknown field `namespace`, expected one of `context`, `kubeconfig`, `suite`, `namespaces`, `deployer`, `agent-image`, `outside`, `pool-label`, `except-nodes`, `ports`, `most-pods`, `most-pods-a-node`, `acknowledged-exit-code`, `without-alarms`, `namespace-labels`, `pods`, `allow`");
 }
 
 #[test]

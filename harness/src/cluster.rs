@@ -12,6 +12,7 @@ pub mod named_ports;
 pub mod nodes;
 pub mod persona;
 pub mod personas;
+pub mod placement;
 pub mod plugins;
 mod proxy;
 pub mod traffic;

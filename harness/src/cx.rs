@@ -86,9 +86,9 @@ impl Cx {
             .map_err(|why| NoVerdict::inconclusive(format!("which ports are in use is not known: {why}")))
     }
 
-    /// Some nodes of each pool that can host a probe: one, where the suite's `[sample]` does not say more.
+    /// Some nodes of each pool that stand for it in this cell: one, where the suite's `[sample]` does not say more.
     pub fn hosts(&self) -> &[NodeFacts] {
-        &self.env.hosts
+        self.env.placement.hosts(self.place.namespace.as_deref())
     }
 
     /// The node this cell is about, or the first that can host a probe.
@@ -99,7 +99,7 @@ impl Cx {
         self.place
             .node
             .as_ref()
-            .or_else(|| self.env.hosts.first())
+            .or_else(|| self.hosts().first())
             .ok_or_else(|| NoVerdict::inconclusive("no node is ready to take pods: no probe can be placed"))
     }
 
@@ -111,20 +111,35 @@ impl Cx {
         self.env.probes.get(&self.env.sandbox, namespace, node).await.map_err(NoVerdict::Inconclusive)
     }
 
-    /// The probes in `namespace`, one on each of [`Cx::hosts`], in their order.
+    /// The probes in `namespace`, one on each of the nodes that stand for their pool there, in their order.
     ///
     /// # Errors
     /// Inconclusive where one does not run.
     pub async fn probes(&self, namespace: &str) -> Result<Vec<Arc<Probe>>, NoVerdict> {
-        try_join_all(self.env.hosts.iter().map(|node| self.probe(namespace, node))).await
+        let hosts = self.env.placement.hosts(Some(namespace));
+        try_join_all(hosts.iter().map(|node| self.probe(namespace, node))).await
     }
 
-    /// As [`Cx::probes`], in the run's own namespace: see [`Cx::outside_probe`].
+    /// The probes in `namespace`, and beside each, on its node, one in the run's own: see [`Cx::outside_probe`].
+    ///
+    /// # Errors
+    /// As [`Cx::probes`] and [`Cx::outside_probe`].
+    pub async fn probes_and_neighbours(
+        &self,
+        namespace: &str,
+    ) -> Result<(Vec<Arc<Probe>>, Vec<Arc<Probe>>), NoVerdict> {
+        let hosts = self.env.placement.hosts(Some(namespace));
+        let neighbours = try_join_all(hosts.iter().map(|node| self.outside_probe(node)));
+        tokio::try_join!(self.probes(namespace), neighbours)
+    }
+
+    /// Probes in the run's own namespace on the first nodes of each pool: see [`Cx::outside_probe`].
     ///
     /// # Errors
     /// As [`Cx::outside_probe`].
     pub async fn outside_probes(&self) -> Result<Vec<Arc<Probe>>, NoVerdict> {
-        let outside = try_join_all(self.env.hosts.iter().map(|node| self.own_probe(node))).await?;
+        let hosts = self.env.placement.hosts(None);
+        let outside = try_join_all(hosts.iter().map(|node| self.own_probe(node))).await?;
         LetOut::of(&self.env, &outside).await?;
         Ok(outside)
     }

@@ -10,9 +10,10 @@ use crate::cluster::deployers::Deployers;
 use crate::cluster::discovery::Discovery;
 use crate::cluster::inventory::Inventory;
 use crate::cluster::named_ports::{NamedPorts, Port, named_ports};
-use crate::cluster::nodes::{NodeSettings, idle_pools, some_of_each_pool};
+use crate::cluster::nodes::{NodeSettings, idle_pools};
 use crate::cluster::persona::Persona;
 use crate::cluster::personas::Personas;
+use crate::cluster::placement::{Placement, rooms};
 use crate::cluster::traffic::Traffic;
 use crate::cluster::{facts, plugins};
 use crate::glob;
@@ -42,8 +43,8 @@ pub struct Env {
     pub traffic: Traffic,
     /// What the cluster is.
     pub facts: ClusterFacts,
-    /// Some nodes of each pool in scope that can host a probe, as many as the suite's `[sample]` says.
-    pub hosts: Vec<NodeFacts>,
+    /// The nodes that stand for their pool, namespace by namespace: as many as the suite's `[sample]` says.
+    pub placement: Placement,
     /// What its owner says of its nodes.
     pub node_settings: NodeSettings,
     /// API services that do not answer.
@@ -119,13 +120,16 @@ impl Env {
                 near.unwrap_or_default()
             );
         }
-        let mut hosts = some_of_each_pool(&nodes, suite.sample.nodes);
+        let in_scope: Vec<String> = pod_security.keys().cloned().collect();
+        let rooms = rooms(&raw, pods.as_ref().ok().map(|pods| pods.as_slice()));
+        let mut placement = Placement::of(&nodes, suite.sample.nodes, &in_scope, &rooms, settings.most_pods_a_node);
         let mut idle_pools = idle_pools(&nodes);
         idle_pools.retain(|idle| suite.scope.has_pool(&idle.pool));
-        if !hosts.is_empty() {
-            let pools: Vec<String> = hosts.iter().map(|host| host.pool.clone()).collect();
-            hosts.retain(|host| suite.scope.has_pool(&host.pool));
-            if hosts.is_empty() {
+        if !placement.all().is_empty() {
+            let pools: BTreeSet<String> = placement.all().into_iter().map(|host| host.pool.clone()).collect();
+            placement.retain(|host| suite.scope.has_pool(&host.pool));
+            if placement.all().is_empty() {
+                let pools: Vec<String> = pools.into_iter().collect();
                 let pools = pools.join(", ");
                 bail!("the suite's [scope] leaves no node pool of cluster {name}: mend `pools` there; it has {pools}");
             }
@@ -134,7 +138,10 @@ impl Env {
             Some(reference) => {
                 Ok(AgentImage { reference: reference.clone(), pull: true, tag: facts::tag_of(&raw, reference) })
             }
-            None => facts::agent_image(&inventory, &hosts, &raw).await,
+            None => {
+                let hosts: Vec<NodeFacts> = placement.all().into_iter().cloned().collect();
+                facts::agent_image(&inventory, &hosts, &raw).await
+            }
         };
         let mut admission = plugins::built_in(&discovery, minor(&version.git_version)).await;
         let groups = groups.unwrap_or_default();
@@ -185,7 +192,7 @@ impl Env {
             most_pods: settings.most_pods.unwrap_or(MOST_PODS),
             idle_pools,
             facts,
-            hosts,
+            placement,
         })
     }
 
@@ -193,11 +200,11 @@ impl Env {
     pub(crate) fn sampled(&self, node: Option<&NodeFacts>) -> Option<String> {
         let pools: BTreeSet<&str> = match node {
             Some(node) => [node.pool.as_str()].into(),
-            None => self.hosts.iter().map(|host| host.pool.as_str()).collect(),
+            None => self.placement.hosts(None).iter().map(|host| host.pool.as_str()).collect(),
         };
         let part = |pool: &&str| {
             let of = |nodes: &mut dyn Iterator<Item = &NodeFacts>| nodes.filter(|node| node.pool == **pool).count();
-            let (tried, all) = (of(&mut self.hosts.iter()), of(&mut self.nodes()));
+            let (tried, all) = (of(&mut self.placement.hosts(None).iter()), of(&mut self.nodes()));
             (tried < all).then(|| format!("{tried} of {all} nodes of pool {pool}"))
         };
         let parts: Vec<String> = pools.iter().filter_map(part).collect();

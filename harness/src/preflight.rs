@@ -47,6 +47,8 @@ pub struct Plan {
     pub probes: usize,
     /// Pods that measurements and policy cases would share besides.
     pub pods: usize,
+    /// A node that would carry more probes than its part of the room: which, how many, and how many pods it takes at all.
+    pub crowded: Option<(String, usize, usize)>,
     /// Requests that would be sent to the API server at the most, the sweep's apart.
     pub requests: usize,
 }
@@ -140,13 +142,16 @@ impl Plan {
         let hurts = |entry: &Entry| makes(entry) && entry.scenario.impact == Impact::Intrusive;
         let own = 1 + usize::from(entries.iter().any(hurts));
         let each_node = |entry: &Entry| makes(entry) && entry.scenario.scope == Scope::EachNode;
-        let others = env.nodes().filter(|node| !env.hosts.iter().any(|host| host.name == node.name)).count();
-        let probes = probes(
-            env.facts.namespaces.len(),
-            own,
-            entries.iter().any(makes).then_some(env.hosts.len()),
-            entries.iter().any(each_node).then_some(others),
-        );
+        let hosts = env.placement.all();
+        let others = env.nodes().filter(|node| !hosts.iter().any(|host| host.name == node.name)).count();
+        let of_namespaces = env.facts.namespaces.iter().map(|namespace| env.placement.hosts(Some(namespace)).len());
+        let probes = if entries.iter().any(makes) {
+            let others = if entries.iter().any(each_node) { others } else { 0 };
+            of_namespaces.sum::<usize>() + own * (hosts.len() + others)
+        } else {
+            0
+        };
+        let crowded = env.placement.crowded.clone().filter(|_| probes > 0);
         let of_cells = entries
             .iter()
             .zip(&scenarios)
@@ -155,7 +160,7 @@ impl Plan {
         let shared = entries.iter().map(|entry| entry.scenario.pods).max().unwrap_or_default();
         let pods = if shared > 0 { shared.max(env.suite.sample.new_pods) } else { 0 };
         let requests = of_cells.sum::<usize>() + (probes + pods) * OF_A_PROBE + wanted.len() + OF_A_RUN;
-        Ok(Self { missing, scenarios, probes, pods, requests })
+        Ok(Self { missing, scenarios, probes, pods, crowded, requests })
     }
 
     /// Why the run must not make anything, where it could not take it away again.
@@ -170,8 +175,13 @@ impl Plan {
         })
     }
 
-    /// Why the run must not begin, where it would make more pods than `most`.
+    /// Why the run must not begin, where it would make more pods than `most`, or fill a node with them.
     pub fn too_many(&self, most: usize) -> Option<String> {
+        if let Some((node, probes, whole)) = &self.crowded {
+            return Some(format!(
+                "{probes} probes of a run would stand on node {node} at once, more than a tenth of the {whole} pods that it takes, and its pool has no other with the room: have the suite's [scope] name fewer namespaces, or allow them as `most-pods-a-node = {probes}` in its entry of conformance.toml"
+            ));
+        }
         let pods = self.probes + self.pods;
         (pods > most).then(|| {
             format!(
@@ -184,12 +194,6 @@ impl Plan {
     pub fn makes(&self) -> bool {
         self.scenarios.iter().any(|planned| planned.impact >= Impact::Probe)
     }
-}
-
-/// The probes of a run: one in each of `namespaces` on each of the hosts, `own` besides; and one of each of these on the other nodes, where
-/// something is tried on every node. `None` where nothing makes any.
-fn probes(namespaces: usize, own: usize, hosts: Option<usize>, others: Option<usize>) -> usize {
-    (namespaces + own) * hosts.unwrap_or_default() + own * others.unwrap_or_default()
 }
 
 fn foreseen(env: &Env, entry: &Entry, attempts: &[String], missing: &[Right]) -> Option<String> {
@@ -217,7 +221,7 @@ fn foreseen(env: &Env, entry: &Entry, attempts: &[String], missing: &[Right]) ->
     if ![rights::PROBES, rights::EXEC].iter().any(|needed| entry.scenario.needs.contains(needed)) {
         return None;
     }
-    if env.hosts.is_empty() {
+    if env.placement.all().is_empty() {
         return Some("inconclusive: no node can host a probe".into());
     }
     env.probes.image().err().map(|why| format!("inconclusive: {why}"))
@@ -244,27 +248,13 @@ mod tests {
     }
 
     #[rstest]
-    #[case::nothing_makes_any(3, 1, None, None, 0)]
-    #[case::one_a_namespace_and_pool(3, 1, Some(2), None, 8)]
-    #[case::and_on_the_nodes_network(3, 2, Some(2), None, 10)]
-    #[case::and_on_every_node(3, 1, Some(2), Some(98), 106)]
-    #[case::forty_namespaces_and_a_hundred_nodes_that_nobody_groups(40, 1, Some(100), Some(0), 4100)]
-    fn every_probe_is_counted(
-        #[case] namespaces: usize,
-        #[case] own: usize,
-        #[case] hosts: Option<usize>,
-        #[case] others: Option<usize>,
-        #[case] expected: usize,
-    ) {
-        assert_eq!(probes(namespaces, own, hosts, others), expected);
-    }
-
-    #[rstest]
     #[case(300, 0, None)]
     #[case(283, 18, Some("up to 301 pods there, more than 300"))]
     fn more_pods_than_anybody_expects(#[case] probes: usize, #[case] pods: usize, #[case] expected: Option<&str>) {
         let said = Plan { probes, pods, ..Plan::default() }.too_many(300);
         assert_eq!(said.is_some(), expected.is_some());
+        let crowded = Plan { probes: 2, crowded: Some(("n".into(), 22, 110)), ..Plan::default() }.too_many(300);
+        assert!(crowded.is_some_and(|said| said.contains("node n") && said.contains("`most-pods-a-node = 22`")));
         assert!(
             said.zip(expected)
                 .is_none_or(|(said, expected)| said.contains(expected) && said.contains("`most-pods = 301`"))

@@ -286,12 +286,13 @@ pub(crate) fn cells(scope: Scope, env: &Env) -> Vec<(String, Place)> {
             .map(|namespace| (namespace.clone(), Place { namespace: Some(namespace.clone()), ..Place::default() }))
             .collect(),
         Scope::EachNode => nodes(env.nodes(), |node| &node.name).into_iter().chain(untried(env, "")).collect(),
-        Scope::EachPool => {
-            nodes(env.hosts.iter(), if env.suite.sample.nodes > 1 { |node| &node.name } else { |node| &node.pool })
-                .into_iter()
-                .chain(untried(env, ""))
-                .collect()
-        }
+        Scope::EachPool => nodes(
+            env.placement.hosts(None).iter(),
+            if env.suite.sample.nodes > 1 { |node| &node.name } else { |node| &node.pool },
+        )
+        .into_iter()
+        .chain(untried(env, ""))
+        .collect(),
         Scope::EachPair => pairs(namespaces)
             .map(|(from, to)| {
                 (
@@ -302,7 +303,7 @@ pub(crate) fn cells(scope: Scope, env: &Env) -> Vec<(String, Place)> {
             .collect(),
         Scope::EachNamespaceOnEachPool => namespaces
             .iter()
-            .flat_map(|namespace| env.hosts.iter().map(move |node| (namespace, node)))
+            .flat_map(|namespace| env.placement.hosts(Some(namespace)).iter().map(move |node| (namespace, node)))
             .map(|(namespace, node)| {
                 let place = Place { namespace: Some(namespace.clone()), node: Some(node.clone()), ..Place::default() };
                 (format!("{namespace}{ON}{}", node.name), place)

@@ -49,6 +49,8 @@ pub struct ClusterSettings {
     pub ports: Vec<PortSetting>,
     /// Pods that a run may make at the most, in place of [`MOST_PODS`].
     pub most_pods: Option<usize>,
+    /// Of these, as many on one node at the most, in place of a tenth of its room.
+    pub most_pods_a_node: Option<usize>,
     /// How a run ends in which nothing is worse than what waivers.toml acknowledges.
     #[serde(default)]
     pub acknowledged_exit_code: AcknowledgedExitCode,
@@ -155,7 +157,7 @@ mod tests {
     #[rstest]
     #[case::typo(
         "[cluster.prod]\n\nnamespace = []\n",
-        "line 3: unknown field `namespace`, expected one of `context`, `kubeconfig`, `suite`, `namespaces`, `deployer`, `agent-image`, `outside`, `pool-label`, `except-nodes`, `ports`, `most-pods`, `acknowledged-exit-code`, `without-alarms`, `namespace-labels`, `pods`, `allow`"
+        "line 3: unknown field `namespace`, expected one of `context`, `kubeconfig`, `suite`, `namespaces`, `deployer`, `agent-image`, `outside`, `pool-label`, `except-nodes`, `ports`, `most-pods`, `most-pods-a-node`, `acknowledged-exit-code`, `without-alarms`, `namespace-labels`, `pods`, `allow`"
     )]
     #[case::wrong_table("[clusters.prod]\n", "line 1: unknown field `clusters`, expected `cluster`")]
     #[case::wrong_type(

@@ -168,36 +168,11 @@ fn is_virtual(node: &Node) -> bool {
         || tainted.into_iter().any(|taint| taint.key == VIRTUAL_KUBELET)
 }
 
-/// The first nodes of each pool that can host a probe, `sample` of them at the most.
-pub fn some_of_each_pool(nodes: &[NodeFacts], sample: usize) -> Vec<NodeFacts> {
-    let mut chosen: Vec<NodeFacts> = Vec::new();
-    for node in nodes.iter().filter(|node| node.hosts_probes()) {
-        if chosen.iter().filter(|other| other.pool == node.pool).count() < sample.max(1) {
-            chosen.push(node.clone());
-        }
-    }
-    chosen
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use rstest::rstest;
     use serde_json::json;
-
-    #[test]
-    fn so_many_probe_hosts_a_pool() {
-        let node = |name: &str, pool: &str, hosts_probes: bool| NodeFacts {
-            name: name.into(),
-            pool: pool.into(),
-            without_probe: (!hosts_probes).then(|| "cordoned".into()),
-            ..NodeFacts::default()
-        };
-        let nodes = [node("c", "c", false), node("w1", "p", true), node("w2", "p", true), node("w3", "q", true)];
-        let names = |sample| some_of_each_pool(&nodes, sample).into_iter().map(|node| node.name).collect::<Vec<_>>();
-        assert_eq!(names(1), ["w1", "w3"]);
-        assert_eq!(names(2), ["w1", "w2", "w3"]);
-    }
 
     #[rstest]
     #[case::tainted(json!({ "taints": [{ "key": "gpu", "effect": "NoSchedule" }] }), json!({}), None, 1)]

@@ -38,7 +38,7 @@ async fn attempt(cx: &Cx) -> Attempted {
     let mut survey = cx.survey();
     let services = survey.services().await?;
     let pods = survey.pods().await?;
-    let (insides, outside, others) = try_join!(cx.probes(cx.namespace()?), cx.outside_probe(node), cx.outside_probes())?;
+    let ((insides, others), outside) = try_join!(cx.probes_and_neighbours(cx.namespace()?), cx.outside_probe(node))?;
     let tillers = candidates(&services, &pods);
     if !tillers.is_empty() {
         let paths = |from: &[Arc<Probe>]| {

@@ -5,7 +5,6 @@
 //! in a namespace that nobody has granted anything, and from those back to it; on one node and across nodes; on a port of the probes' own and on
 //! those that pods, Services and policies in scope name. Expected: nothing arrives.
 //! Control: between probes that no policy selects, on the same nodes, the same ports answer at the same moment; and the probe itself does.
-use futures::try_join;
 use harness::attempt::packets::reach::Path;
 use harness::cx::Cx;
 use harness::rights;
@@ -35,7 +34,7 @@ pub const SCENARIO: Scenario = Scenario {
 
 async fn attempt(cx: &Cx) -> Attempted {
     // On each pool, one of either: what one node stops on its way out, another need not.
-    let (insides, outside) = try_join!(cx.probes(cx.namespace()?), cx.outside_probes())?;
+    let (insides, outside) = cx.probes_and_neighbours(cx.namespace()?).await?;
     let named = cx.named_ports()?;
     let verbs = all_of(named);
     let (mut attempts, mut controls) = (Vec::new(), Vec::new());

@@ -6,7 +6,6 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use futures::try_join;
 use harness::attempt::packets::reach::Path;
 use harness::cx::Cx;
 use harness::probe::Probe;
@@ -33,7 +32,7 @@ pub const SCENARIO: Scenario = Scenario {
 
 async fn attempt(cx: &Cx) -> Attempted {
     let endpoints = cx.endpoints_outside()?;
-    let (inside, outside) = try_join!(cx.probes(cx.namespace()?), cx.outside_probes())?;
+    let (inside, outside) = cx.probes_and_neighbours(cx.namespace()?).await?;
     let paths = |from: &[Arc<Probe>]| {
         let verb = |endpoint: &SocketAddr| Verb::Tcp { to: endpoint.ip(), port: endpoint.port() };
         let of = |from| endpoints.iter().map(move |endpoint| Path::new(from, verb(endpoint), "outside the cluster"));

@@ -38,14 +38,15 @@ pub const SCENARIO: Scenario = Scenario {
 async fn attempt(cx: &Cx) -> Attempted {
     let (from, to) = (cx.namespace()?, cx.other_namespace()?);
     // On each pool, one of either: what one node stops on its way out, another need not.
-    let (attackers, targets, open) = try_join!(cx.probes(from), cx.probes(to), cx.outside_probes())?;
-    let witness = open.first().ok_or_else(|| NoVerdict::inconclusive("no node can host a probe"))?;
+    let ((attackers, neighbours), (targets, open)) =
+        try_join!(cx.probes_and_neighbours(from), cx.probes_and_neighbours(to))?;
+    let witness = neighbours.first().ok_or_else(|| NoVerdict::inconclusive("no node can host a probe"))?;
     let service = cx.service_to(to, &targets, &open, witness, PORT).await?;
     // What a policy opens by accident is a port that somebody names.
     let named = cx.named_ports()?;
     let verbs = all_of(named);
     let (mut attempts, mut controls) = (Vec::new(), Vec::new());
-    for (attacker, neighbour) in attackers.iter().zip(&open) {
+    for (attacker, neighbour) in attackers.iter().zip(&neighbours) {
         for (place, (target, open)) in targets.iter().zip(&open).enumerate() {
             for verb in service.verbs(place) {
                 attempts.push(Path::between(attacker, verb, target));

@@ -12,7 +12,6 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use futures::future::join_all;
-use futures::try_join;
 use harness::attempt::packets::reach::Path;
 use harness::cx::Cx;
 use harness::probe::Probe;
@@ -42,7 +41,7 @@ pub const SCENARIO: Scenario = Scenario {
 };
 
 async fn attempt(cx: &Cx) -> Attempted {
-    let (inside, outside) = try_join!(cx.probes(cx.namespace()?), cx.outside_probes())?;
+    let (inside, outside) = cx.probes_and_neighbours(cx.namespace()?).await?;
     let nodes: Vec<_> = addresses(one_of_each_pool(&cx.facts().nodes)).collect();
     let on: Vec<_> = nodes.iter().map(|(_, address)| *address).collect();
     let port = cx.node_port(&on, PORT).await?;

@@ -87,7 +87,7 @@ impl Injection {
 
     async fn tried_beside(&self, port: u16, content: &[u8]) -> Result<Result<String, String>, NoVerdict> {
         let Self { env, attacker, .. } = self;
-        let node = env.hosts.iter().find(|host| host.name == attacker.node);
+        let node = env.facts.nodes.iter().find(|host| host.name == attacker.node);
         let node = node.ok_or_else(|| NoVerdict::inconclusive(format!("{attacker} is on a node that is not known")))?;
         // The other one of the run's namespaces that are as new as this, with nobody in it yet.
         let namespace = env.sandbox.namespace("-newborn", &[]).await.map_err(NoVerdict::Inconclusive)?;
