@@ -27,7 +27,8 @@ use crate::words::Guard;
 const CONTROLLER: &str = "oke-conformance/controller";
 /// A controller that has done nothing by then on an idle cluster is not at work.
 const WITHIN: Duration = Duration::from_secs(20);
-const AGAIN_AFTER: Duration = Duration::from_millis(200);
+/// Two lists a look: controllers that are refused try again after ever longer, and nothing is measured by it.
+const AGAIN_AFTER: Duration = Duration::from_millis(500);
 
 /// The kinds of controllers that make pods.
 pub fn kinds() -> impl Iterator<Item = &'static str> {
