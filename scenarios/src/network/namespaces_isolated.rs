@@ -12,7 +12,7 @@ use harness::cx::Cx;
 use harness::rights;
 use harness::run;
 use harness::scenario::{G, Guard, Impact, Scenario, Scope, Severity};
-use harness::verdict::{Attempted, NoVerdict};
+use harness::verdict::Attempted;
 
 use super::{PORT, all_of};
 
@@ -40,8 +40,7 @@ async fn attempt(cx: &Cx) -> Attempted {
     // On each pool, one of either: what one node stops on its way out, another need not.
     let ((attackers, neighbours), (targets, open)) =
         try_join!(cx.probes_and_neighbours(from), cx.probes_and_neighbours(to))?;
-    let witness = neighbours.first().ok_or_else(|| NoVerdict::inconclusive("no node can host a probe"))?;
-    let service = cx.service_to(to, &targets, &open, witness, PORT).await?;
+    let service = cx.service_to(to, &targets, &open, &neighbours, PORT).await?;
     // What a policy opens by accident is a port that somebody names.
     let named = cx.named_ports()?;
     let verbs = all_of(named);

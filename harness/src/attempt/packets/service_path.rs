@@ -50,7 +50,7 @@ impl Front {
 impl Cx {
     /// A Service of the run's own that leads to `port` of each of `targets`, probes of `namespace`, and then of `open`, which no policy selects.
     ///
-    /// Its way to `open` was written down last, and it works from `witness` by the time this is told: API servers tell proxies of changes
+    /// Its way to `open` was written down last, and it works from each of `witnesses` by the time this is told: API servers tell proxies of changes
     /// in their order, so the ways to `targets` are there as well, and what is closed then is not closed for want of them.
     ///
     /// # Errors
@@ -60,7 +60,7 @@ impl Cx {
         namespace: &str,
         targets: &[Arc<Probe>],
         open: &[Arc<Probe>],
-        witness: &Arc<Probe>,
+        witnesses: &[Arc<Probe>],
         port: u16,
     ) -> Result<Front, NoVerdict> {
         let cell = {
@@ -70,14 +70,21 @@ impl Cx {
         };
         let made = cell.get_or_init(|| async {
             let behind: Vec<_> = targets.iter().chain(open).map(|probe| (probe.address, port)).collect();
-            let front = self.make_front(&name_for(namespace), &behind).await?;
-            let ways = (targets.len()..targets.len() + open.len()).flat_map(|place| front.verbs(place));
-            let ways: Vec<Path> = ways.map(|verb| Path::new(witness, verb, "a Service of the run's own")).collect();
-            let Some(told) = until_open(&ways, self.env.traffic.pace()).await? else { return Ok(front) };
-            let why = format!("no control: a Service does not lead to its pods {told}");
-            Err(NoVerdict::inconclusive(why))
+            self.make_front(&name_for(namespace), &behind).await
         });
-        made.await.clone()
+        let front = made.await.clone()?;
+        // Each node hears of a Service by itself.
+        let ways = |from| {
+            let verbs = (targets.len()..targets.len() + open.len()).flat_map(|place| front.verbs(place));
+            verbs.map(move |verb| Path::new(from, verb, "a Service of the run's own")).collect::<Vec<_>>()
+        };
+        let ways: Vec<Path> = witnesses.iter().flat_map(ways).collect();
+        match until_open(&ways, self.env.traffic.pace()).await? {
+            None => Ok(front),
+            Some(told) => {
+                Err(NoVerdict::inconclusive(format!("no control: a Service does not lead to its pods {told}")))
+            }
+        }
     }
 
     /// A Service of the run's own that leads to each of `behind`, in its own namespace.
