@@ -92,9 +92,10 @@ impl GuardedEverywhere<'_> {
                 continue;
             }
             if let Reply::Refused(status) = &control {
-                // Where nobody may have any pod, nobody has an exemption either.
+                // Where nobody may have any pod, nobody has an exemption either; that this credential may not says nothing of others.
                 let all = attempts.iter().all(|(_, reply, _)| matches!(reply, Reply::Refused(_)));
-                if let Some(Denial { reason, .. }) = Denial::of_status(status).filter(|_| all) {
+                let others = |denial: &Denial| !matches!(denial.guard, Guard::Rbac | Guard::Authentication);
+                if let Some(Denial { reason, .. }) = Denial::of_status(status).filter(|denial| all && others(denial)) {
                     closed.push(format!("{name} ({reason})"));
                     continue;
                 }
