@@ -1,6 +1,6 @@
 //! What happens to the cluster itself.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use tokio::task::JoinHandle;
@@ -17,12 +17,15 @@ use crate::range::kubectl::Kubectl;
 
 /// What every object of a run carries.
 const RUN: &str = harness::sandbox::RUN;
+/// What probes carry besides, and nothing else does.
+const PROBE: &str = harness::probe::pod::PROBE;
 /// Whose probes are listeners only, in the one cell that the sabotages open.
 const LISTENERS: &str = "tenant-b";
 /// Whose probes try to reach them.
 const ATTACKERS: &str = "tenant-a";
 /// By then every probe runs, and what is not held up has its answer, a time-out of 1.5 s among them.
 const CONTROLS_ANSWERED_AFTER: Duration = Duration::from_millis(3500);
+const LISTENERS_WITHIN: Duration = Duration::from_secs(20);
 const FREEZE_TRIES: usize = 20;
 const METADATA: &str = "169.254.169.254/32";
 const NETWORK: &str = "daemonset/calico-node";
@@ -319,8 +322,14 @@ async fn evict(kubectl: &Kubectl, namespace: Option<&str>) -> Result<usize> {
 }
 
 async fn evict_listeners(kubectl: &Kubectl) -> Result<()> {
+    // On a busy machine they may run later than whoever is to reach them.
+    let start = Instant::now();
+    while probes(kubectl, Some(LISTENERS)).await?.is_empty() && start.elapsed() < LISTENERS_WITHIN {
+        sleep(Duration::from_millis(200)).await;
+    }
     sleep(CONTROLS_ANSWERED_AFTER).await;
     ensure!(evict(kubectl, Some(LISTENERS)).await? > 0, "there was no listener to evict");
-    let gone = ["wait", "-n", LISTENERS, "--for=delete", "pod", "-l", RUN, "--timeout=20s"];
+    // What controllers make there, where nothing is denied, is made again and again.
+    let gone = ["wait", "-n", LISTENERS, "--for=delete", "pod", "-l", PROBE, "--timeout=20s"];
     kubectl.run(&gone).await.context("the listeners do not go").map(drop)
 }
