@@ -20,7 +20,7 @@ pub const SCENARIO: Scenario = Scenario {
     severity: Severity::Medium,
     impact: Impact::Probe,
     scope: Scope::EachNamespace,
-    needs: &[rights::PROBES, rights::EXEC, rights::OUTSIDE],
+    needs: &[rights::PROBES, rights::EXEC],
     attempts: |_| vec!["a name of the cluster and one outside, through the pod's own resolver".into()],
     controls: |_| 0,
     pods: 0,
