@@ -3,6 +3,7 @@ pub mod access;
 pub mod admission;
 pub mod ask;
 mod author;
+mod contradicted;
 pub mod controllers;
 mod exempting;
 pub mod exemptions;

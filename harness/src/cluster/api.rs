@@ -46,8 +46,9 @@ pub async fn send(persona: &Persona, mut request: Request<Vec<u8>>) -> (Reply, u
     if let Some(bearer) = &persona.bearer {
         request.headers_mut().insert(AUTHORIZATION, bearer.clone());
     }
-    let start = Instant::now();
-    for asked in 1.. {
+    let (start, mut asked) = (Instant::now(), 0);
+    loop {
+        asked += 1;
         let (reply, after_ms, wait) = ask(persona, request.clone()).await;
         let Some(wait) = wait else {
             persona.traffic.taken();
@@ -59,7 +60,6 @@ pub async fn send(persona: &Persona, mut request: Request<Vec<u8>>) -> (Reply, u
         }
         sleep(wait).await;
     }
-    unreachable!("a loop without an end")
 }
 
 /// How often it was asked.

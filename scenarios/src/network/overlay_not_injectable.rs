@@ -7,9 +7,9 @@
 //! the node how its end is addressed, as it does for everybody to read, they are addressed so. Expected: none arrives, because nothing listens or
 //! because what listens delivers nothing; or because the probe's own packets to that port are stopped on their way out, as some engines stop
 //! them: then not even a pod beside it that no policy selects gets them, which lies behind the same rules for what is forwarded, and it gets the
-//! same to another port. Where datagrams are swallowed, nobody knows how to address them, and pods get them, nothing is proved. Control: the
-//! same datagrams without the envelope arrive from whom they pose as, at the same moment; where that is granted to nobody, from the probe
-//! itself.
+//! same to another port. Where datagrams are swallowed, nobody knows how to address them, and pods get them, nothing is proved; but where a node
+//! takes nothing of pods at all, and none says that it has an overlay, there is none to try. Control: the same datagrams without the envelope
+//! arrive from whom they pose as, at the same moment; where that is granted to nobody, from the probe itself.
 use futures::try_join;
 use harness::attempt::packets::overlay::PORTS;
 use harness::cx::Cx;
@@ -41,6 +41,6 @@ async fn attempt(cx: &Cx) -> Attempted {
         Some(other) => Some(cx.probe(namespace, other).await?),
         None => None,
     };
-    let injection = cx.injection(&attacker, &victim, posing_as);
+    let injection = cx.injection(&attacker, &victim, posing_as).await?;
     injection.refused_by(&[Guard::Absent, Guard::Network]).while_its_own_arrive().await
 }

@@ -15,6 +15,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::attempt::api::author::Author;
+use crate::attempt::api::contradicted::{self, Answer};
 use crate::attempt::api::exempting::Exemption;
 use crate::attempt::api::{policies, stored};
 use crate::cluster::api::{self, Reply};
@@ -167,8 +168,10 @@ struct Tried {
     unclear: Vec<String>,
     /// With the place of each among the attempts.
     refused: Vec<(usize, Refusal)>,
-    /// Admitted, and would be stored without what is forbidden.
+    /// Would be stored without what is forbidden, or was made on its way in what the API server does not take.
     harmless: Vec<String>,
+    /// Refused by an expected guard, which names something else.
+    beside: Vec<String>,
     slowest_ms: u64,
     taken: usize,
 }
@@ -180,12 +183,9 @@ impl Controlled {
         let admitted = control?;
         let control = admitted.to_string();
         let control = || place.dry_run(&control);
-        let requests = forbidden
+        let attempts = forbidden
             .iter()
-            .map(|variant| Ok((variant, place.dry_run(&variant.body)?)))
-            .collect::<Result<Vec<_>, NoVerdict>>()?;
-        let attempts =
-            requests.into_iter().map(|(variant, request)| async move { (variant, api::send(author, request).await) });
+            .map(|variant| async move { (variant, contradicted::ask(author, place, &variant.body).await) });
         let attempts: Vec<_> = attempts.collect();
         let tried = async {
             let mut tried = Tried::default();
@@ -194,11 +194,12 @@ impl Controlled {
                 let harmless = |body: &str| {
                     place.harmless(variant.about, serde_json::from_str(&variant.body).ok()?, admitted.clone(), body)
                 };
-                tried.take(guards, others, variant, answer, harmless);
+                tried.take(guards, others, variant, answer?, harmless);
             }
-            tried
+            Ok::<_, NoVerdict>(tried)
         };
         let (tried, (before, _)) = tokio::join!(tried, api::send(author, control()?));
+        let mut tried = tried?;
         let (who, all) = (&author.name, forbidden.len());
         if !tried.admitted.is_empty() {
             let some = if all == 1 { "it: ".to_owned() } else { format!("{} of {all}: ", tried.admitted.len()) };
@@ -228,6 +229,7 @@ impl Controlled {
         let control = Control::proved(format!(
             "the same without it was admitted in {place} for {who}, with the first attempts and after the last"
         ));
+        tried.settle_beside();
         if !tried.unclear.is_empty() {
             return Err(NoVerdict::inconclusive(tried.unclear.join("; ")));
         }
@@ -238,7 +240,7 @@ impl Controlled {
         }
         let mutated = (!tried.harmless.is_empty()).then(|| {
             let (some, first) = (tried.harmless.len(), &tried.harmless[0]);
-            format!("{some} of {all} made harmless on their way in, by whoever mutates; the first: {first}")
+            format!("{some} of {all} changed on their way in, by whoever mutates; the first: {first}")
         });
         let by = by_whom(tried.refused.iter().map(|(_, refusal)| &refusal.by));
         let refused = tried.refused.len();
@@ -268,10 +270,11 @@ impl Exempt {
         &mut self,
         how: &impl fmt::Display,
         guards: &[Guard],
-        answer: Reply,
+        Answer { reply, made, .. }: Answer,
         harmless: impl FnOnce(&str) -> Option<String>,
     ) -> Result<(), NoVerdict> {
-        match answer {
+        match reply {
+            _ if made.is_some() => self.refused += 1,
             Reply::Accepted { body, .. } if harmless(&body).is_some() => self.refused += 1,
             Reply::Accepted { .. } => self.admitted.push(format!("{how}, admitted (dry run)")),
             Reply::Refused(status) => self.refused += usize::from(expected(guards, &[], &status).is_ok()),
@@ -325,7 +328,7 @@ async fn exempt(
                 _ => whole,
             };
             let sent = exemption.given_to(document);
-            let answer = api::send(author, place.dry_run(&sent.to_string())?).await.0;
+            let answer = contradicted::ask(author, place, &sent.to_string()).await?;
             // What the exemption itself changes is no mutation's.
             let plain = exemption.given_to(admitted.clone());
             let harmless = |body: &str| place.harmless(forbidden[attempt].about, sent, plain, body);
@@ -333,7 +336,7 @@ async fn exempt(
         }
         for account in &text.accounts {
             if let Some(other) = env.personas.service_account(namespace, account).await? {
-                let answer = api::send(&other, place.dry_run(body)?).await.0;
+                let answer = contradicted::ask(&other, place, body).await?;
                 let about = forbidden[*attempt].about;
                 let harmless = |answer: &str| place.harmless(about, document.clone(), admitted.clone(), answer);
                 exempt.take(&format!("asked for by {}", other.name), guards, answer, harmless)?;
@@ -352,11 +355,16 @@ impl Tried {
         guards: &[Guard],
         others: &[&str],
         Forbidden { what, named, .. }: &Forbidden,
-        (reply, after_ms): (Reply, u64),
+        Answer { reply, after_ms, made }: Answer,
         harmless: impl FnOnce(&str) -> Option<String>,
     ) {
         self.taken += 1;
         let told = |said: &str| if what.is_empty() { said.to_owned() } else { format!("{what}: {said}") };
+        if let Some(made) = made {
+            self.slowest_ms = self.slowest_ms.max(after_ms);
+            self.harmless.push(told(&made));
+            return;
+        }
         match reply {
             Reply::Accepted { warnings, body } => {
                 if let Some(stored) = harmless(&body) {
@@ -384,9 +392,17 @@ impl Tried {
                     self.slowest_ms = self.slowest_ms.max(after_ms);
                     self.refused.push((self.taken - 1, Refusal { said: told(&refusal.said), ..refusal }));
                 }
+                Err(why) if is_beside(guards, named, &status) => self.beside.push(told(&why)),
                 Err(why) => self.unclear.push(told(&why)),
             },
         }
+    }
+
+    /// What lacks more than one thing is refused for what is left of it where another has been put right on its way in: the guard looks at it
+    /// after that, and names all that it finds. Where nothing was seen to be put right, it proves nothing.
+    fn settle_beside(&mut self) {
+        let beside = std::mem::take(&mut self.beside);
+        if self.harmless.is_empty() { self.unclear.extend(beside) } else { self.harmless.extend(beside) }
     }
 }
 
@@ -418,14 +434,19 @@ pub(crate) fn expected(guards: &[Guard], named: &[&str], status: &Status) -> Res
         let expected = guards.iter().map(|guard| guard.name()).collect::<Vec<_>>().join(", ");
         return Err(format!("refused by {guard}, where {expected} should: {message}"));
     }
-    match &reason {
-        Reason::PodSecurity { fields, .. }
-            if !named.is_empty() && !fields.iter().any(|field| named.contains(&field.name.as_str())) =>
-        {
-            Err(format!("refused by {guard}, but not for this: {message}"))
-        }
-        _ => Ok(Refusal { guard, by: reason.by(), said: message.clone(), used_up: used_up(&reason), reason }),
+    if is_beside(guards, named, status) {
+        return Err(format!("refused by {guard}, but not for this: {message}"));
     }
+    Ok(Refusal { guard, by: reason.by(), said: message.clone(), used_up: used_up(&reason), reason })
+}
+
+/// Whether one of `guards` that names all that it finds has found something, and none of what is `named`.
+fn is_beside(guards: &[Guard], named: &[&str], status: &Status) -> bool {
+    let Some(Denial { guard, reason: Reason::PodSecurity { fields, .. } }) = Denial::of_status(status) else {
+        return false;
+    };
+    let is_named = named.is_empty() || fields.iter().any(|field| named.contains(&field.name.as_str()));
+    guards.contains(&guard) && !is_named
 }
 
 /// What of a quota is used up, where none of what is refused is bounded at nought: whoever deletes one may have another.
@@ -489,11 +510,20 @@ impl Target {
     }
 
     /// A document as a part of the object that it is sent to.
-    fn whole(&self, document: Value) -> Value {
+    pub(super) fn whole(&self, document: Value) -> Value {
         match self {
             Self::Pod(..) => json!({ "spec": { "ephemeralContainers": [document] } }),
             Self::Image(..) => json!({ "spec": { "containers": [document] } }),
             _ => document,
+        }
+    }
+
+    /// The document of such an object that is sent.
+    pub(super) fn part(&self, mut whole: Value) -> Value {
+        match self {
+            Self::Pod(..) => whole["spec"]["ephemeralContainers"][0].take(),
+            Self::Image(..) => whole["spec"]["containers"][0].take(),
+            _ => whole,
         }
     }
 }

@@ -6,6 +6,7 @@ use http::Request;
 use serde_json::Value;
 
 use crate::attempt::api::admission::{Refusal, Target, expected};
+use crate::attempt::api::contradicted::{self, Answer};
 use crate::attempt::api::stored;
 use crate::cluster::api::{self, Reply};
 use crate::cluster::facts;
@@ -71,8 +72,9 @@ impl GuardedEverywhere<'_> {
         let asked = namespaces.keys().map(|name| async move {
             let control = api::send(operator, dry_run(name, admitted)?);
             let attempts = forbidden.iter().map(|variant| async move {
-                let (reply, after_ms) = api::send(operator, dry_run(name, &variant.document)?).await;
-                Ok::<_, NoVerdict>((variant, reply, after_ms))
+                let place = Target::Namespace(name.clone());
+                let answer = contradicted::ask(operator, &place, &placed(name, &variant.document).to_string()).await?;
+                Ok::<_, NoVerdict>((variant, answer))
             });
             let (control, attempts) = tokio::join!(control, try_join_all(attempts));
             Ok::<_, NoVerdict>((name, attempts?, control.0))
@@ -83,7 +85,7 @@ impl GuardedEverywhere<'_> {
         let mut answers = stream::iter(asked).buffered(AT_ONCE);
         while let Some(answer) = answers.next().await {
             let (name, attempts, control) = answer?;
-            let is_admitted = |(variant, reply, _): &&(&Variant, Reply, u64)| match reply {
+            let is_admitted = |(variant, answer): &&(&Variant, Answer)| match &answer.reply {
                 Reply::Accepted { body, .. } => harmless(variant, admitted, body).is_none(),
                 _ => false,
             };
@@ -93,7 +95,7 @@ impl GuardedEverywhere<'_> {
             }
             if let Reply::Refused(status) = &control {
                 // Where nobody may have any pod, nobody has an exemption either; that this credential may not says nothing of others.
-                let all = attempts.iter().all(|(_, reply, _)| matches!(reply, Reply::Refused(_)));
+                let all = attempts.iter().all(|(_, answer)| matches!(answer.reply, Reply::Refused(_)));
                 let others = |denial: &Denial| !matches!(denial.guard, Guard::Rbac | Guard::Authentication);
                 if let Some(Denial { reason, .. }) = Denial::of_status(status).filter(|denial| all && others(denial)) {
                     closed.push(format!("{name} ({reason})"));
@@ -102,8 +104,13 @@ impl GuardedEverywhere<'_> {
                 unclear.push(format!("{name}: no control: even the plain pod is refused: {}", status.message));
                 continue;
             }
-            for (variant, reply, after_ms) in attempts {
+            for (variant, Answer { reply, after_ms, made }) in attempts {
                 let refusal = match (reply, &control) {
+                    (_, Reply::Accepted { .. }) if made.is_some() => {
+                        slowest_ms = slowest_ms.max(after_ms);
+                        mutated.extend(made.map(|made| format!("{name}: {made}")));
+                        continue;
+                    }
                     (Reply::Refused(status), Reply::Accepted { .. }) => expected(guards, variant.named, &status),
                     (Reply::Accepted { body, .. }, Reply::Accepted { .. }) => {
                         slowest_ms = slowest_ms.max(after_ms);
@@ -135,18 +142,28 @@ impl GuardedEverywhere<'_> {
         }
         let (all, known) = (refused.len(), if known.is_empty() { "none".to_owned() } else { known.join(", ") });
         let by = by_whom(refused.iter().map(|refusal| &refusal.by));
-        let Some(Refusal { guard, said, .. }) = refused.into_iter().next() else {
-            return Err(NoVerdict::inconclusive(format!(
-                "no namespace refuses it; exempt and allowed by the suite: {known}"
-            )));
-        };
         let attempts = forbidden.len().max(1);
-        let mut evidence = format!(
-            "{} namespaces refuse each of {attempts} pods, by {by}; the first: {said}; exempt and allowed by the suite: {known}",
-            (all + mutated.len()) / attempts
-        );
+        let namespaces = (all + mutated.len()) / attempts;
+        let (guard, mut evidence) = match refused.into_iter().next() {
+            Some(Refusal { guard, said, .. }) => (
+                guard,
+                format!(
+                    "{namespaces} namespaces refuse each of {attempts} pods, by {by}; the first: {said}; exempt and allowed by the suite: {known}"
+                ),
+            ),
+            None if !mutated.is_empty() => (
+                Guard::Mutation,
+                format!(
+                    "{namespaces} namespaces take none of {attempts} pods as it is; exempt and allowed by the suite: {known}"
+                ),
+            ),
+            None => {
+                let why = format!("no namespace refuses it; exempt and allowed by the suite: {known}");
+                return Err(NoVerdict::inconclusive(why));
+            }
+        };
         if let Some(first) = mutated.first() {
-            evidence += &format!("; {} of these pods made harmless on their way in; the first: {first}", mutated.len());
+            evidence += &format!("; {} of these pods changed on their way in; the first: {first}", mutated.len());
         }
         if !closed.is_empty() {
             evidence += &format!("; no pod at all is admitted in {}", closed.join(", "));
@@ -163,7 +180,11 @@ fn harmless(variant: &Variant, admitted: &Value, body: &str) -> Option<String> {
 }
 
 fn dry_run(namespace: &str, pod: &Value) -> Result<Request<Vec<u8>>, NoVerdict> {
+    Target::Namespace(namespace.to_owned()).dry_run(&placed(namespace, pod).to_string())
+}
+
+fn placed(namespace: &str, pod: &Value) -> Value {
     let mut pod = pod.clone();
     pod["metadata"]["namespace"] = namespace.into();
-    Target::Namespace(namespace.to_owned()).dry_run(&pod.to_string())
+    pod
 }

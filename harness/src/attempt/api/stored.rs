@@ -18,7 +18,7 @@ struct Difference<'a> {
 }
 
 /// The lists of a pod whose items have names: others put items of their own before ours.
-const CONTAINERS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
+pub(super) const CONTAINERS: [&str; 3] = ["containers", "initContainers", "ephemeralContainers"];
 
 /// What would be stored instead of what makes `sent` differ from `admitted`, where nothing of that would be; `None` where any of it would.
 /// `about` is the field that it is about, from a container or a pod's spec on; everything that differs where it is empty.

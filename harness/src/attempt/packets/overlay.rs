@@ -41,9 +41,19 @@ type OfNode = tokio::sync::Mutex<HashMap<u16, Result<String, String>>>;
 
 impl Cx {
     /// Attempts to bring `victim` datagrams from `attacker` through the overlay of `victim`'s node, in the name of `posing_as`.
-    pub fn injection(&self, attacker: &Arc<Probe>, victim: &Arc<Probe>, posing_as: Option<Arc<Probe>>) -> Injection {
-        let addresses = self.addresses_of(&victim.node);
-        Injection { env: self.env.clone(), attacker: attacker.clone(), victim: victim.clone(), posing_as, addresses }
+    ///
+    /// # Errors
+    /// Inconclusive where it cannot be known whether nodes take anything of pods.
+    pub async fn injection(
+        &self,
+        attacker: &Arc<Probe>,
+        victim: &Arc<Probe>,
+        posing_as: Option<Arc<Probe>>,
+    ) -> Result<Injection, NoVerdict> {
+        let (addresses, closed) = (self.addresses_of(&victim.node), self.closed_nodes().await?);
+        let is_closed = addresses.iter().all(|address| closed.contains(address));
+        let (attacker, victim) = (attacker.clone(), victim.clone());
+        Ok(Injection { env: self.env.clone(), attacker, victim, posing_as, addresses, is_closed })
     }
 }
 
@@ -56,6 +66,8 @@ pub struct Injection {
     /// Whose address the packets bear: one that the victim's policies may grant something.
     pub(crate) posing_as: Option<Arc<Probe>>,
     pub(crate) addresses: Vec<IpAddr>,
+    /// Whether the victim's node takes nothing of pods, as far as its kubelet shows.
+    pub(crate) is_closed: bool,
 }
 
 impl Injection {
@@ -83,6 +95,29 @@ impl Injection {
         let told = self.tried_beside(port, content).await?;
         known.insert(port, told.clone());
         Ok(told)
+    }
+
+    /// What is said where datagrams are swallowed and nobody knows what by. Where a node takes nothing of pods, and one to a port that nobody has is
+    /// swallowed as well, no sign of an overlay is left, and this says no more than that.
+    async fn left_open(&self, is_known: bool, unclear: String) -> Result<NoVerdict, NoVerdict> {
+        let Self { attacker, addresses, .. } = self;
+        if is_known || !self.is_closed {
+            return Ok(NoVerdict::inconclusive(unclear));
+        }
+        for address in addresses {
+            let verb = Verb::Datagram { to: *address, port: packet::PORT, content: b"oke-conformance".to_vec() };
+            let answers = attacker.line.ask(vec![verb.clone()]).await.map_err(NoVerdict::Inconclusive)?;
+            if is_refused(attacker, &verb, answers, REFUSED_SOON).await? {
+                return Ok(NoVerdict::inconclusive(format!(
+                    "{unclear}; to port {} it says that nothing listens",
+                    packet::PORT
+                )));
+            }
+        }
+        Ok(NoVerdict::not_applicable(format!(
+            "the node takes nothing of pods, its kubelet is not reached either, and no node says that it has an overlay; whether there is one that \
+             takes packets of pods all the same is not looked at: {unclear}"
+        )))
     }
 
     async fn tried_beside(&self, port: u16, content: &[u8]) -> Result<Result<String, String>, NoVerdict> {
@@ -128,7 +163,7 @@ impl Guarded {
     /// behind it, if there is one, is addressed, and pods get such datagrams from the attacker.
     pub async fn while_its_own_arrive(self) -> Attempted {
         let Self { injection, guards } = self;
-        let Injection { env, attacker, victim, posing_as, addresses } = &injection;
+        let Injection { env, attacker, victim, posing_as, addresses, .. } = &injection;
         let tunnel = tunnel(&env.personas.operator.client, &victim.node).await?;
         let sender = posing_as.as_ref().unwrap_or(attacker);
         let (IpAddr::V4(from), IpAddr::V4(to)) = (sender.address, victim.address) else {
@@ -172,7 +207,7 @@ impl Guarded {
             return Ok(Verdict::allowed(delivered.join("; ")));
         }
         if !unclear.is_empty() {
-            return Err(NoVerdict::inconclusive(unclear.join("; ")));
+            return Err(injection.left_open(tunnel.is_some(), unclear.join("; ")).await?);
         }
         if silent.is_empty() {
             return Err(NoVerdict::not_applicable(format!(
