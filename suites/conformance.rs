@@ -231,7 +231,12 @@ fn attempt_all(session: &Session, entries: Vec<Entry>, env: Env) -> Result<ExitC
             say(format!("report: {}", path.display()));
         }
         let shared = terminal.lock().unwrap_or_else(PoisonError::into_inner).shared();
-        let entries = [terminal::waivers(&run), terminal::acknowledgements(&run), terminal::allowances(&run)];
+        let entries = [
+            terminal::waivers(&run),
+            terminal::acknowledgements(&run),
+            terminal::allowances(&run),
+            terminal::strangers(&run),
+        ];
         for line in shared.into_iter().chain(entries.concat()) {
             say(line);
         }

@@ -1,5 +1,5 @@
 //! Every test there is: those that need no cluster, those of clusters below 1.25, then, on one range, those that do, and the proof of the
-//! suite by its sabotages, with each policy engine, by holes and under faults.
+//! suite by its sabotages, with each policy engine, by holes, on other clusters and under faults.
 
 mod steps;
 
@@ -12,7 +12,7 @@ use steps::Steps;
 
 use crate::faults::{Extent, Fault};
 use crate::prove::{Company, Seed, Subject};
-use crate::range::{Engine, Lifetime, Progress, Range};
+use crate::range::{Engine, Lifetime, Progress, Range, Variant};
 
 /// The range that the tests share; none of them leaves it other than it was.
 const RANGE: &str = "check";
@@ -62,6 +62,8 @@ async fn on(range: &Range, steps: &Steps<'_>, tell: &dyn Fn(&str)) -> Result<()>
     let others: Vec<Engine> = Engine::ALL.into_iter().filter(|engine| *engine != Engine::PodSecurity).collect();
     steps.step("policy engines", crate::prove_engines::prove(range, &others, tell)).await?;
     steps.step("holes", crate::holes::find(range, tell)).await?;
+    let variants = Variant::all()?;
+    steps.step("variants", crate::prove_variants::prove(range, &variants, false, tell)).await?;
     let extent = Extent::plain();
     steps.step("faults", crate::faults::prove(range, &Fault::of_a_night(extent.seed), extent, tell)).await?;
     Ok(())

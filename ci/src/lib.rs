@@ -13,6 +13,7 @@ pub(crate) mod program_image;
 pub mod progress;
 pub mod prove;
 pub mod prove_engines;
+pub mod prove_variants;
 pub mod range;
 pub mod readme;
 pub mod representatives;

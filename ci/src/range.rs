@@ -14,6 +14,7 @@
 //! [`Range::remove`] where the value is out of reach. What a killed process leaves, the next [`Range::up`] removes.
 
 mod bring_up;
+pub(crate) mod change;
 mod containers;
 pub(crate) mod docker;
 mod engine;
@@ -36,18 +37,20 @@ pub(crate) mod sabotage;
 mod steps;
 mod template;
 mod unfinished;
+mod variant;
 
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use harness::settings::ClusterSettings;
 
+pub(crate) use change::POLICIES_TAKEN_UP_AFTER;
 pub use engine::Engine;
 pub use families::Families;
 pub(crate) use manifests::{data_dir, read_all};
-pub(crate) use sabotage::POLICIES_TAKEN_UP_AFTER;
 pub use sabotage::Sabotage;
 pub use steps::{Progress, Timings};
+pub use variant::Variant;
 
 use bring_up::Images;
 use kubectl::Kubectl;
@@ -317,6 +320,37 @@ impl Range {
     /// When the cluster refuses.
     pub async fn restore_from(&self, sabotages: &[&Sabotage]) -> Result<()> {
         sabotage::undo(sabotages, &self.kubectl(), &self.names).await
+    }
+
+    /// Makes it a range of other kinds, all of `variants` at once.
+    ///
+    /// # Errors
+    /// When the cluster refuses; some may be made then.
+    pub(crate) async fn vary(&self, variants: &[&Variant]) -> Result<()> {
+        change::commit(
+            &variants.iter().map(|variant| &variant.change).collect::<Vec<_>>(),
+            &self.kubectl(),
+            &self.names,
+        )
+        .await
+    }
+
+    /// ... and the hardened range again.
+    ///
+    /// # Errors
+    /// When the cluster refuses.
+    pub(crate) async fn vary_no_more(&self, variants: &[&Variant]) -> Result<()> {
+        change::undo(&variants.iter().map(|variant| &variant.change).collect::<Vec<_>>(), &self.kubectl(), &self.names)
+            .await
+    }
+
+    /// Fills what stands for this range in a variant's own words.
+    ///
+    /// # Errors
+    /// When a placeholder is unknown.
+    pub(crate) fn named_in(&self, what: &str, text: &str) -> Result<String> {
+        let ([worker, worker2], context) = (self.names.workers(), self.context());
+        template::render(what, text, &[("CONTEXT", &context), ("WORKER", &worker), ("WORKER2", &worker2)])
     }
 
     /// Makes an engine, and only it, the one that keeps the Pod Security Standards.

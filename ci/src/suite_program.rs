@@ -1,11 +1,14 @@
 //! The program behind `cargo test -- --cluster NAME`, for whoever starts it without cargo: a pid of its own, an environment of choice.
 
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::LazyLock;
+use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result, bail, ensure};
+use harness::record::Run as Record;
 use serde_json::Value;
 
 use crate::check::workspace;
@@ -27,6 +30,52 @@ pub fn built() -> Result<PathBuf> {
             .flatten()
     });
     program.context("cargo names no program for the suite")
+}
+
+/// A run of the suite as a user starts it: with a home, a kubeconfig and a conformance.toml of its own.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Run<'a> {
+    /// Which of them it is about.
+    pub(crate) cluster: &'a str,
+    /// The text of its conformance.toml.
+    pub(crate) conformance: &'a str,
+    /// ... and of its kubeconfig.
+    pub(crate) kubeconfig: &'a str,
+    /// How far it goes.
+    pub(crate) suite: &'a str,
+    /// More words on its command line.
+    pub(crate) more: &'a [&'a str],
+    /// When it must have ended.
+    pub(crate) within: Duration,
+}
+
+/// Runs the program, and reads its record.
+///
+/// # Errors
+/// When it cannot be started, does not end in time, or writes no record: with what it said.
+pub(crate) async fn run(program: &Path, run: &Run<'_>) -> Result<Record> {
+    let home = tempfile::Builder::new().prefix("oke-conformance-").tempdir()?;
+    let kubeconfig = home.path().join("kubeconfig");
+    fs::write(&kubeconfig, run.kubeconfig)?;
+    fs::write(home.path().join("conformance.toml"), run.conformance)?;
+    let suite = tokio::process::Command::new(program)
+        .args(["--cluster", run.cluster, "--suite", run.suite, "--report-dir", "reports"])
+        .args(run.more)
+        .current_dir(home.path())
+        .env_clear()
+        .env("HOME", home.path())
+        .env("KUBECONFIG", &kubeconfig)
+        .stdin(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    let Ok(ended) = tokio::time::timeout(run.within, suite).await else {
+        bail!("the suite did not end within {} s", run.within.as_secs())
+    };
+    let ended = ended.context("the suite cannot be started")?;
+    let Ok(text) = fs::read(home.path().join("reports/run.json")) else {
+        bail!("the suite wrote no record: {}", String::from_utf8_lossy(&ended.stderr).trim())
+    };
+    serde_json::from_slice(&text).context("the suite's record cannot be read")
 }
 
 /// Scenarios that start crowds of pods of their own, half a minute each: asked by every plain run, and in a proof only

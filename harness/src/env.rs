@@ -13,7 +13,7 @@ use crate::cluster::named_ports::{NamedPorts, Port, named_ports};
 use crate::cluster::nodes::{NodeSettings, idle_pools};
 use crate::cluster::persona::Persona;
 use crate::cluster::personas::Personas;
-use crate::cluster::placement::{Placement, rooms};
+use crate::cluster::placement::{Placement, pass_over_full, rooms};
 use crate::cluster::traffic::Traffic;
 use crate::cluster::{facts, plugins};
 use crate::glob;
@@ -100,7 +100,7 @@ impl Env {
             anyhow::anyhow!("{user} cannot {what} in cluster {name} ({why}): grant it that, or use another credential")
         };
         let version = version.map_err(|error| may_not("read the version", &error))?;
-        let (nodes, raw) = nodes.map_err(|error| may_not("list nodes", &error))?;
+        let (mut nodes, raw) = nodes.map_err(|error| may_not("list nodes", &error))?;
         let facts::Namespaces { staying, left_out } = namespaces.map_err(|error| may_not("list namespaces", &error))?;
         let (candidates, mut out_of_scope): (BTreeMap<_, _>, BTreeMap<_, _>) =
             staying.into_iter().partition(|(namespace, _)| facts::in_scope(namespace, &settings.namespaces));
@@ -122,6 +122,7 @@ impl Env {
         }
         let in_scope: Vec<String> = pod_security.keys().cloned().collect();
         let rooms = rooms(&raw, pods.as_ref().ok().map(|pods| pods.as_slice()));
+        pass_over_full(&mut nodes, &rooms, settings.most_pods_a_node);
         let mut placement = Placement::of(&nodes, suite.sample.nodes, &in_scope, &rooms, settings.most_pods_a_node);
         let mut idle_pools = idle_pools(&nodes);
         idle_pools.retain(|idle| suite.scope.has_pool(&idle.pool));

@@ -61,6 +61,24 @@ impl fmt::Display for Probe {
 }
 
 #[cfg(test)]
+impl Probe {
+    /// One that is nowhere, in `namespace`, and answers as `line` does.
+    pub(crate) fn in_name_only(namespace: &str, line: Line) -> Self {
+        Self {
+            namespace: namespace.into(),
+            pod: String::new(),
+            node: "n".into(),
+            address: std::net::Ipv4Addr::LOCALHOST.into(),
+            others: Vec::new(),
+            running_after_ms: 0,
+            asked: Asked::default(),
+            running_since: Instant::now(),
+            line,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use rstest::rstest;
@@ -71,15 +89,9 @@ mod tests {
     #[tokio::test]
     async fn a_pod_may_have_an_address_of_each_family(#[case] other: &str, #[case] expected: Option<&str>) {
         let probe = Probe {
-            namespace: String::new(),
-            pod: String::new(),
-            node: String::new(),
             address: "10.0.0.1".parse().unwrap(),
             others: vec!["fd00::1".parse().unwrap()],
-            running_after_ms: 0,
-            asked: Asked::default(),
-            running_since: Instant::now(),
-            line: Line::answered_by(|_| unreachable!()),
+            ..Probe::in_name_only("", Line::answered_by(|_| unreachable!()))
         };
         let found = probe.address_like(other.parse().unwrap());
         assert_eq!(found.map(|found| found.to_string()).as_deref(), expected);

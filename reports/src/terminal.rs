@@ -1,4 +1,6 @@
 //! What a person watching the run reads: a line for each scenario, and one at the end.
+use std::collections::{BTreeMap, BTreeSet};
+
 use harness::printable;
 use harness::record::{Acknowledged, AcknowledgementState, Cell, Outcome, Record, Run, Totals, WaiverState};
 
@@ -160,6 +162,21 @@ pub fn acknowledgements(run: &Run) -> Vec<String> {
         };
         let (scenario, owner) = (words(&entry.scenario), words(&entry.owner));
         Some(format!("the acknowledgement for {scenario} until {} ({owner}) {why}", entry.until))
+    });
+    lines.collect()
+}
+
+/// Who has put containers beside probes' own: what a probe gets to or is reached by, theirs may have taken or refused first.
+pub fn strangers(run: &Run) -> Vec<String> {
+    let mut whose: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    for probe in &run.probes {
+        for name in &probe.strangers {
+            whose.entry(name).or_default().insert(&probe.namespace);
+        }
+    }
+    let lines = whose.into_iter().map(|(name, namespaces)| {
+        let (name, namespaces) = (words(name), words(&listed(namespaces.into_iter())));
+        format!("somebody puts container {name} beside probes, in {namespaces}: what they get to, it may take or refuse first")
     });
     lines.collect()
 }

@@ -1,7 +1,7 @@
 //! What a person watching reads.
 mod sample;
 
-use harness::record::{Outcome, Record};
+use harness::record::{Outcome, ProbeFacts, Record, Run};
 use harness::scenario::Guard;
 use reports::terminal::{self, Terminal};
 use rstest::rstest;
@@ -22,6 +22,20 @@ fn each_outcome() {
     lines.extend(terminal::acknowledgements(&run));
     lines.push(terminal::summary(&run));
     insta::assert_snapshot!(lines.join("\n"));
+}
+
+#[test]
+fn whoever_puts_containers_beside_probes_is_told_once() {
+    let probe = |namespace: &str| ProbeFacts {
+        namespace: namespace.into(),
+        strangers: vec!["mesh-proxy".into()],
+        ..ProbeFacts::default()
+    };
+    let run = Run { probes: ["b", "a", "b"].map(probe).into(), ..Run::default() };
+    let expected =
+        "somebody puts container mesh-proxy beside probes, in a, b: what they get to, it may take or refuse first";
+    assert_eq!(terminal::strangers(&run), [expected]);
+    assert!(terminal::strangers(&sample::run()).is_empty());
 }
 
 #[rstest]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use anyhow::Result;
 use ci::faults::{Extent, Fault};
 use ci::prove::{Company, Seed, Subject};
-use ci::range::{Engine, Families, Lifetime, Plan, Range, Sabotage};
+use ci::range::{Engine, Families, Lifetime, Plan, Range, Sabotage, Variant};
 use clap::{Args, Subcommand};
 
 use crate::console;
@@ -79,6 +79,19 @@ pub(crate) enum Command {
     Engines {
         /// Some of the engines; all where none is named
         engines: Vec<Engine>,
+        #[command(flatten)]
+        range: On,
+    },
+    /// Prove the suite honest: clusters that are fine and not the range, where nothing is allowed and what cannot be told says why
+    Variants {
+        /// Some of the variants, see --list; all where none is named
+        variants: Vec<String>,
+        /// List the variants: what is otherwise
+        #[arg(long)]
+        list: bool,
+        /// One after the other, instead of together those that go together
+        #[arg(long)]
+        alone: bool,
         #[command(flatten)]
         range: On,
     },
@@ -190,6 +203,20 @@ pub(crate) async fn run(command: Command) -> Result<()> {
         Command::Engines { engines, range } => {
             let engines = if engines.is_empty() { Engine::ALL.to_vec() } else { engines };
             ci::prove_engines::prove(&Range::attach(&range.name).await?, &engines, &|line| println!("{line}")).await
+        }
+        Command::Variants { list: true, .. } => {
+            for variant in Variant::all()? {
+                println!("{:<24} {}", variant.name, variant.summary);
+            }
+            Ok(())
+        }
+        Command::Variants { variants, alone, range, .. } => {
+            let variants = match variants.as_slice() {
+                [] => Variant::all()?,
+                named => named.iter().map(|name| Variant::named(name)).collect::<Result<_>>()?,
+            };
+            let range = Range::attach(&range.name).await?;
+            ci::prove_variants::prove(&range, &variants, alone, &|line| println!("{line}")).await
         }
         Command::Faults { list: true, .. } => {
             for fault in Fault::all() {

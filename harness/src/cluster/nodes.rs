@@ -97,6 +97,7 @@ impl NodeSettings {
             outside: addresses(node, "ExternalIP"),
             without_probe: self.without_probe(node).map(str::to_owned),
             taints: taints.collect(),
+            overlay: node.annotations().get(OVERLAY).cloned(),
             name,
         }
     }
@@ -160,6 +161,9 @@ pub fn idle_pools(nodes: &[NodeFacts]) -> Vec<IdlePool> {
     })
     .collect()
 }
+
+/// What flannel's daemon writes on its node (flannel, pkg/subnet/kube).
+const OVERLAY: &str = "flannel.alpha.coreos.com/backend-data";
 
 fn is_virtual(node: &Node) -> bool {
     let said = |key: &str| node.annotations().get(key).or_else(|| node.labels().get(key));

@@ -50,6 +50,23 @@ pub fn rooms(nodes: &[Node], pods: Option<&[Pod]>) -> BTreeMap<String, Room> {
     nodes.iter().filter_map(room).collect()
 }
 
+/// Says of each node that has not the room which a run may take that no probe is placed there, where another of its pool has it: crowds of pods
+/// are spread over all nodes, and would wait for those that never start. Where none has it, only those that take no pod at all are left out.
+pub fn pass_over_full(nodes: &mut [NodeFacts], rooms: &BTreeMap<String, Room>, most: Option<usize>) {
+    let is_roomy = |room: &Room| room.free >= most.unwrap_or(room.whole / PART).max(1);
+    let room = |node: &NodeFacts| rooms.get(&node.name).copied();
+    let roomy = nodes.iter().filter(|node| node.hosts_probes() && room(node).is_none_or(|room| is_roomy(&room)));
+    let roomy: BTreeSet<String> = roomy.map(|node| node.pool.clone()).collect();
+    for node in nodes.iter_mut().filter(|node| node.hosts_probes()) {
+        let Some(room) = room(node) else { continue };
+        let full = if roomy.contains(&node.pool) { !is_roomy(&room) } else { room.free == 0 };
+        if full {
+            let Room { whole, free } = room;
+            node.without_probe = Some(format!("full: it takes {whole} pods, and has room for {free}"));
+        }
+    }
+}
+
 impl Placement {
     /// Places the probes of `namespaces` on `sample` nodes of each pool among `nodes`; `most` is how many of the run's a node may carry, where its
     /// owner says so.
@@ -175,6 +192,24 @@ mod tests {
             placement.hosts(Some(namespace)).iter().map(|node| node.name.as_str()).collect::<String>()
         });
         assert_eq!(places.collect::<Vec<_>>().join(" "), expected);
+    }
+
+    #[rstest]
+    #[case::nobody_says(&[], "")]
+    #[case::one_beside_others(&[("a", 110, 3), ("b", 110, 90)], "a")]
+    #[case::all_of_them_nearly(&[("a", 110, 3), ("b", 110, 1)], "")]
+    #[case::all_of_them(&[("a", 110, 0), ("b", 110, 0)], "a b c")]
+    #[case::with_just_its_tenth(&[("a", 110, 11), ("b", 110, 90)], "")]
+    fn which_nodes_are_passed_over(#[case] rooms: &[(&str, usize, usize)], #[case] expected: &str) {
+        let mut nodes = nodes(&[("a", "p"), ("b", "p"), ("c", "q")]);
+        let mut rooms: BTreeMap<String, Room> =
+            rooms.iter().map(|(name, whole, free)| ((*name).to_owned(), Room { whole: *whole, free: *free })).collect();
+        if expected.contains('c') {
+            rooms.insert("c".into(), Room { whole: 30, free: 0 });
+        }
+        pass_over_full(&mut nodes, &rooms, None);
+        let full = nodes.iter().filter(|node| !node.hosts_probes()).map(|node| node.name.as_str());
+        assert_eq!(full.collect::<Vec<_>>().join(" "), expected);
     }
 
     #[test]

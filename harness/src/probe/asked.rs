@@ -1,7 +1,7 @@
 //! What a pod asks of the runtime. Of the pod as it was admitted: mutation may have changed what was sent.
 use k8s_openapi::api::core::v1::{Container, Pod, PodSpec, SecurityContext};
 
-use crate::probe::pod::CONTAINER;
+use crate::probe::pod::{BESIDE, CONTAINER};
 
 /// What the agent's container of an admitted pod asks for: somebody may have put one of his own before it. Where it asks for nothing, the runtime owes nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -24,6 +24,9 @@ pub struct Asked {
     pub unprivileged: bool,
     /// The kinds of namespace it does not share with the node, as /proc/self/ns names them.
     pub namespaces: Vec<&'static str>,
+    /// The containers that stay beside the agent's and that this run has not asked for, by name: a mesh's, whose word on a connection may come
+    /// before its listener's.
+    pub strangers: Vec<String>,
 }
 
 impl Asked {
@@ -54,8 +57,16 @@ impl Asked {
             no_capability: drops_all && capabilities.add.is_none_or(|added| added.is_empty()),
             unprivileged: inner.privileged != Some(true),
             namespaces: shared.into_iter().filter(|(_, shared)| !shared).map(|(kind, _)| kind).collect(),
+            strangers: strangers(spec),
         }
     }
+}
+
+fn strangers(spec: &PodSpec) -> Vec<String> {
+    let stays = |container: &&Container| container.restart_policy.as_deref() == Some("Always");
+    let inits = spec.init_containers.iter().flatten().filter(stays);
+    let all = inits.chain(&spec.containers).map(|container| container.name.as_str());
+    all.filter(|name| ![CONTAINER, BESIDE].contains(name)).map(str::to_owned).collect()
 }
 
 fn agents(spec: &PodSpec) -> Option<&Container> {
@@ -85,5 +96,14 @@ mod tests {
         assert_eq!((asked.user, asked.group, asked.seccomp), (Some(3), Some(2), None));
         assert!(!asked.no_capability && !asked.no_new_privileges && !asked.read_only_root && asked.unprivileged);
         assert_eq!(asked.namespaces, ["pid", "ipc", "mnt"]);
+    }
+
+    #[test]
+    fn who_stays_beside_the_agent() {
+        let pod = json!({ "spec": {
+            "initContainers": [{ "name": "mesh-init" }, { "name": "mesh-native", "restartPolicy": "Always" }, { "name": BESIDE, "restartPolicy": "Always" }],
+            "containers": [{ "name": "mesh-proxy" }, { "name": CONTAINER }],
+        } });
+        assert_eq!(Asked::of(&serde_json::from_value(pod).unwrap()).strangers, ["mesh-native", "mesh-proxy"]);
     }
 }

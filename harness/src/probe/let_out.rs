@@ -99,7 +99,6 @@ mod tests {
     use crate::probe::exec::Line;
     use rstest::rstest;
     use std::net::Ipv4Addr;
-    use std::time::Instant;
 
     #[rstest]
     #[case::nothing_gets_through(&["timeout", "refused"], true)]
@@ -107,17 +106,7 @@ mod tests {
     #[case::nobody_knows(&["timeout", "error"], false)]
     #[tokio::test]
     async fn cut_off_is_whoever_gets_nowhere(#[case] results: &[&str], #[case] expected: bool) {
-        let from = Probe {
-            namespace: "outside".into(),
-            pod: "p".into(),
-            asked: Default::default(),
-            node: "n".into(),
-            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            others: Vec::new(),
-            running_after_ms: 0,
-            running_since: Instant::now(),
-            line: Line::answered_by(|_| unreachable!("nothing is asked")),
-        };
+        let from = Probe::in_name_only("outside", Line::answered_by(|_| unreachable!("nothing is asked")));
         let verb = Verb::Tcp { to: IpAddr::V4(Ipv4Addr::LOCALHOST), port: 1 };
         let answers: Vec<Answer> = results
             .iter()

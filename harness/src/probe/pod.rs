@@ -18,6 +18,8 @@ pub const PROBE: &str = "oke-conformance/probe";
 
 /// The container that is the agent, by its name.
 pub(crate) const CONTAINER: &str = "agent";
+/// A container of the agent's own beside it.
+pub(crate) const BESIDE: &str = "beside";
 
 /// An exec into the agent: where somebody has put a container of his own into the pod, it must be named.
 pub(crate) fn into_agent() -> AttachParams {
@@ -184,7 +186,7 @@ impl AgentPod<'_> {
         manifest["spec"]["containers"][0]["imagePullPolicy"] = if self.pull { "IfNotPresent" } else { "Never" }.into();
         if let Some(port) = &self.beside {
             let mut sidecar = manifest["spec"]["containers"][0].clone();
-            sidecar["name"] = "beside".into();
+            sidecar["name"] = BESIDE.into();
             sidecar["args"] = Listening::on(&[], &[]).serve().into();
             sidecar["ports"] = json!([named(port)]);
             sidecar["restartPolicy"] = "Always".into();

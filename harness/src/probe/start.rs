@@ -173,6 +173,7 @@ impl Probes {
                 node: probe.node.clone(),
                 pod: probe.pod.clone(),
                 running_after_ms: probe.running_after_ms,
+                strangers: probe.asked.strangers.clone(),
             })
             .collect();
         facts.sort_by(|a, b| (&a.namespace, &a.node).cmp(&(&b.namespace, &b.node)));

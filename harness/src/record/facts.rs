@@ -72,6 +72,9 @@ pub struct NodeFacts {
     /// What keeps pods away that do not say they tolerate it: whoever writes a pod may say so, and so does a probe.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub taints: Vec<Taint>,
+    /// What flannel has written there of how its end of the overlay is addressed.
+    #[serde(skip)]
+    pub overlay: Option<String>,
 }
 
 /// Why no probe is placed on a node that nothing can be aimed at either: it has no network of its own, ...
@@ -128,6 +131,9 @@ pub struct ProbeFacts {
     pub pod: String,
     /// From the request that makes its pod to the pod running, in milliseconds.
     pub running_after_ms: u64,
+    /// The containers that somebody else has put beside its own, by name.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub strangers: Vec<String>,
 }
 
 #[cfg(test)]

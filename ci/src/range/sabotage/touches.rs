@@ -6,7 +6,8 @@ use std::ops::RangeInclusive;
 use anyhow::{Context, Result};
 use serde_json::Value;
 
-use super::{Sabotage, Scripts};
+use super::Sabotage;
+use crate::range::change::Scripts;
 use crate::range::template::{placeholders, render};
 
 /// An object that a sabotage makes, alters or deletes.
@@ -50,7 +51,7 @@ impl Sabotage {
     }
 
     fn touches(&self) -> Result<Vec<Touch>> {
-        let deleted = self.delete.iter().map(|deletion| {
+        let deleted = self.change.delete.iter().map(|deletion| {
             let (kind, name) = deletion.object.split_once('/').unwrap_or_default();
             Touch {
                 kind: kind.split('.').next().unwrap_or_default().to_lowercase(),
@@ -61,7 +62,7 @@ impl Sabotage {
             }
         });
         let mut touches: Vec<Touch> = deleted.collect();
-        if let Some(text) = &self.apply {
+        if let Some(text) = &self.change.apply {
             let what = || format!("apply.yaml of sabotage `{}` cannot be read", self.name);
             touches.extend(objects(text).with_context(what)?.iter().map(made));
         }
@@ -70,7 +71,7 @@ impl Sabotage {
 
     /// Files and units of the nodes that it gives back: what its undo names.
     fn on_nodes(&self) -> BTreeSet<&str> {
-        let Some(Scripts { undo, .. }) = &self.scripts else { return BTreeSet::new() };
+        let Some(Scripts { undo, .. }) = &self.change.scripts else { return BTreeSet::new() };
         let mut found = BTreeSet::new();
         for line in undo.lines().filter(|line| !line.trim_start().starts_with('#')) {
             let words: Vec<&str> = line.split_whitespace().collect();

@@ -7,11 +7,8 @@ use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::Node;
-use kube::{Client, ResourceExt};
 use tokio::time::sleep;
 
-use crate::cluster::inventory::everything;
 use crate::cx::Cx;
 use crate::env::Env;
 use crate::probe::Probe;
@@ -38,6 +35,13 @@ const REFUSED_SOON: usize = 2;
 struct StoppedEarly(Mutex<HashMap<String, Arc<OfNode>>>);
 
 type OfNode = tokio::sync::Mutex<HashMap<u16, Result<String, String>>>;
+
+/// By the attacker's pod, an address and its port: whether it says that nobody listens there, and where it does not, how often it was asked. It says
+/// so of a port, whatever comes there, and seldom: one asks for all.
+#[derive(Default)]
+struct Refusals(Mutex<HashMap<(String, IpAddr, u16), Arc<OfPort>>>);
+
+type OfPort = tokio::sync::Mutex<(bool, usize)>;
 
 impl Cx {
     /// Attempts to bring `victim` datagrams from `attacker` through the overlay of `victim`'s node, in the name of `posing_as`.
@@ -107,7 +111,7 @@ impl Injection {
         for address in addresses {
             let verb = Verb::Datagram { to: *address, port: packet::PORT, content: b"oke-conformance".to_vec() };
             let answers = attacker.line.ask(vec![verb.clone()]).await.map_err(NoVerdict::Inconclusive)?;
-            if is_refused(attacker, &verb, answers, REFUSED_SOON).await? {
+            if self.is_refused((*address, packet::PORT), &verb, answers, REFUSED_SOON).await? {
                 return Ok(NoVerdict::inconclusive(format!(
                     "{unclear}; to port {} it says that nothing listens",
                     packet::PORT
@@ -118,6 +122,30 @@ impl Injection {
             "the node takes nothing of pods, its kubelet is not reached either, and no node says that it has an overlay; whether there is one that \
              takes packets of pods all the same is not looked at: {unclear}"
         )))
+    }
+
+    /// Whether an address says that nobody listens at its port, in `answers` or when it is asked again, up to so many times.
+    async fn is_refused(
+        &self,
+        (address, port): (IpAddr, u16),
+        verb: &Verb,
+        mut answers: Vec<Answer>,
+        times: usize,
+    ) -> Result<bool, NoVerdict> {
+        let Self { env, attacker, .. } = self;
+        let of_port = {
+            let kept = env.memory.of::<Refusals>();
+            let mut ports = kept.0.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+            ports.entry((attacker.pod.clone(), address, port)).or_default().clone()
+        };
+        let mut known = of_port.lock().await;
+        known.0 |= is_refusal(&answers);
+        while !known.0 && known.1 < times {
+            sleep(Duration::from_millis(700)).await;
+            answers = attacker.line.ask(vec![verb.clone()]).await.map_err(NoVerdict::Inconclusive)?;
+            (known.0, known.1) = (is_refusal(&answers), known.1 + 1);
+        }
+        Ok(known.0)
     }
 
     async fn tried_beside(&self, port: u16, content: &[u8]) -> Result<Result<String, String>, NoVerdict> {
@@ -164,7 +192,8 @@ impl Guarded {
     pub async fn while_its_own_arrive(self) -> Attempted {
         let Self { injection, guards } = self;
         let Injection { env, attacker, victim, posing_as, addresses, .. } = &injection;
-        let tunnel = tunnel(&env.personas.operator.client, &victim.node).await?;
+        let node = env.facts.nodes.iter().find(|node| node.name == victim.node);
+        let tunnel = node.and_then(|node| Tunnel::of_flannel(node.overlay.as_deref()?));
         let sender = posing_as.as_ref().unwrap_or(attacker);
         let (IpAddr::V4(from), IpAddr::V4(to)) = (sender.address, victim.address) else {
             return Err(NoVerdict::not_applicable("pods have no IPv4 addresses, and this knows no other overlay"));
@@ -180,7 +209,7 @@ impl Guarded {
             } else if arrived > 0 {
                 let why = format!("{told}: {arrived} of {TRIES} arrived, or somebody else's");
                 return Err(NoVerdict::inconclusive(why));
-            } else if is_refused(attacker, &verb, answers, REFUSED_SOON).await? {
+            } else if injection.is_refused((address, port), &verb, answers, REFUSED_SOON).await? {
                 refused.push(format!("{told}: nothing listens there"));
             } else {
                 // What a node forwards and what it takes itself need not be stopped alike: a neighbour shows the former alone.
@@ -191,7 +220,7 @@ impl Guarded {
                     .and_then(|told| if forwarded { Ok(told) } else { Err(told) })
                 {
                     Ok(stopped) => silent.push(format!("{told}: none arrived; {stopped}")),
-                    Err(_) if is_refused(attacker, &verb, Vec::new(), REFUSED_WITHIN).await? => {
+                    Err(_) if injection.is_refused((address, port), &verb, Vec::new(), REFUSED_WITHIN).await? => {
                         refused.push(format!("{told}: nothing listens there"));
                     }
                     Err(_) if tunnel.is_some() && posing_as.is_some() => silent.push(format!("{told}: none arrived")),
@@ -253,16 +282,8 @@ async fn counted(from: &Probe, verb: &Verb, victim: &Probe) -> Result<(Vec<Answe
     Ok((answers, after.saturating_sub(before)))
 }
 
-/// Whether the address says that nobody listens there, now or when it is asked again.
-async fn is_refused(from: &Probe, verb: &Verb, mut answers: Vec<Answer>, times: usize) -> Result<bool, NoVerdict> {
-    for _ in 0..times {
-        if answers.iter().any(|answer| answer.result == "refused") {
-            return Ok(true);
-        }
-        sleep(Duration::from_millis(700)).await;
-        answers = from.line.ask(vec![verb.clone()]).await.map_err(NoVerdict::Inconclusive)?;
-    }
-    Ok(answers.iter().any(|answer| answer.result == "refused"))
+fn is_refusal(answers: &[Answer]) -> bool {
+    answers.iter().any(|answer| answer.result == "refused")
 }
 
 /// How many datagrams have come to `probe`'s pod for ports that nobody listens on.
@@ -280,13 +301,6 @@ fn no_ports(snmp: &str) -> Option<u64> {
     let (names, numbers) = (udp.next()?, udp.next()?);
     let named: BTreeMap<_, _> = names.split_whitespace().zip(numbers.split_whitespace()).collect();
     named.get("NoPorts")?.parse().ok()
-}
-
-/// How the overlay's end on a node is addressed, where the node says so.
-async fn tunnel(client: &Client, node: &str) -> Result<Option<Tunnel>, NoVerdict> {
-    let nodes: Vec<Node> = everything(client, Some).await?;
-    let node = nodes.iter().find(|found| found.name_any() == node);
-    Ok(node.and_then(|node| Tunnel::of_flannel(node.annotations())))
 }
 
 #[cfg(test)]

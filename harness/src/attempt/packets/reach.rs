@@ -410,7 +410,6 @@ mod tests {
     use super::*;
     use std::net::{IpAddr, Ipv4Addr};
     use std::sync::atomic::{AtomicUsize, Ordering};
-    use std::time::Instant;
 
     use crate::probe::exec::Line;
     use crate::record::outcome::Outcome;
@@ -423,17 +422,7 @@ mod tests {
             let result = results[asked.fetch_add(1, Ordering::SeqCst).min(results.len() - 1)];
             serde_json::from_value(serde_json::json!({ "result": result })).unwrap()
         });
-        Arc::new(Probe {
-            namespace: namespace.into(),
-            pod: String::new(),
-            asked: Default::default(),
-            node: "n".into(),
-            address: IpAddr::V4(Ipv4Addr::LOCALHOST),
-            others: Vec::new(),
-            running_after_ms: 0,
-            running_since: Instant::now(),
-            line,
-        })
+        Arc::new(Probe::in_name_only(namespace, line))
     }
 
     #[rstest]

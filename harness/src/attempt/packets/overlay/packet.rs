@@ -1,5 +1,4 @@
 //! A packet for a pod, in VXLAN's envelope, as bytes.
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use serde::Deserialize;
@@ -22,8 +21,8 @@ impl Tunnel {
     /// flannel's usual network, for everybody: some overlays do not look at hardware addresses.
     pub const UNKNOWN: Self = Self { vni: 1, mac: [0xff; 6] };
 
-    /// What flannel's daemon writes on its node (flannel, pkg/subnet/kube and pkg/backend/vxlan).
-    pub fn of_flannel(annotations: &BTreeMap<String, String>) -> Option<Self> {
+    /// Of what flannel's daemon writes on its node (flannel, pkg/backend/vxlan).
+    pub fn of_flannel(backend_data: &str) -> Option<Self> {
         #[derive(Deserialize)]
         struct BackendData {
             #[serde(rename = "VNI")]
@@ -31,7 +30,7 @@ impl Tunnel {
             #[serde(rename = "VtepMAC")]
             mac: String,
         }
-        let data: BackendData = serde_json::from_str(annotations.get("flannel.alpha.coreos.com/backend-data")?).ok()?;
+        let data: BackendData = serde_json::from_str(backend_data).ok()?;
         let bytes = data.mac.split(':').map(|byte| u8::from_str_radix(byte, 16));
         let bytes = bytes.collect::<Result<Vec<_>, _>>().ok()?;
         (data.vni < 1 << 24).then_some(Self { vni: data.vni, mac: bytes.try_into().ok()? })
@@ -105,7 +104,6 @@ mod tests {
     #[case::no_address(r#"{"VNI":1,"VtepMAC":"0a:58"}"#, None)]
     #[case::nothing("null", None)]
     fn what_a_node_says(#[case] data: &str, #[case] expected: Option<Tunnel>) {
-        let annotations = [("flannel.alpha.coreos.com/backend-data".to_owned(), data.to_owned())].into();
-        assert_eq!(Tunnel::of_flannel(&annotations), expected);
+        assert_eq!(Tunnel::of_flannel(data), expected);
     }
 }
