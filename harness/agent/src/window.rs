@@ -96,12 +96,14 @@ pub fn run(args: Args, start: Micros) -> Option<()> {
             next = time + every;
         }
         let sockets = targets.iter().flat_map(|target| &target.under_way);
-        let mut fds: Vec<_> = sockets.map(|(socket, _)| PollFd::from_borrowed_fd(socket.as_fd(), PollFlags::OUT)).collect();
+        let mut fds: Vec<_> =
+            sockets.map(|(socket, _)| PollFd::from_borrowed_fd(socket.as_fd(), PollFlags::OUT)).collect();
         if poll(&mut fds, Some(&timespec(next.saturating_sub(now())))).is_err() {
             continue;
         }
         let ready: Vec<bool> = fds.iter().map(|fd| !fd.revents().is_empty()).collect();
-        let (closed, open) = ready.split_at(targets.first().map_or(0, |target| target.under_way.len()).min(ready.len()));
+        let (closed, open) =
+            ready.split_at(targets.first().map_or(0, |target| target.under_way.len()).min(ready.len()));
         let time = now();
         for (target, ready) in targets.iter_mut().zip([closed, open]) {
             target.note(ready, time);

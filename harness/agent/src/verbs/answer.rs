@@ -79,7 +79,8 @@ impl Answer {
                 rest = body;
                 continue;
             }
-            let length = if self.head_only || matches!(status, 101 | 204 | 304) { Length::Known(0) } else { length(lines) };
+            let length =
+                if self.head_only || matches!(status, 101 | 204 | 304) { Length::Known(0) } else { length(lines) };
             let (body, complete) = match length {
                 Length::Known(length) => {
                     let whole = usize::try_from(length).ok().and_then(|length| body.get(..length));

@@ -4,20 +4,18 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::net::IpAddr;
 
-use rustix::event::PollFlags;
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
-use rustix::net::{SendFlags, SocketType, send};
+use rustix::net::SocketType;
 use rustix::rand::{GetRandomFlags, getrandom};
 
+use super::question::{Question, ask};
 use super::read::contents;
-use super::socket::{dial, receive, write_address};
-use super::{Begun, Clock, Exchange, failed};
+use super::socket::{dial, write_address};
+use super::{Begun, Clock, failed};
 use crate::clock::Micros;
 use crate::json::Object;
 use crate::words::{Why, Words, address, port};
 
-const TRIES: u64 = 3;
 const HEADER: usize = 12;
 const A: u16 = 1;
 const AAAA: u16 = 28;
@@ -25,11 +23,8 @@ const IN: u16 = 1;
 const TRUNCATED: u8 = 2;
 
 struct Dns {
-    socket: OwnedFd,
-    clock: Clock,
     server: IpAddr,
     query: Vec<u8>,
-    sent: u64,
 }
 
 pub fn begin(mut words: Words<'_>, now: Micros) -> Result<Begun, Why> {
@@ -59,10 +54,7 @@ pub fn begin(mut words: Words<'_>, now: Micros) -> Result<Begun, Why> {
     if let (Ok(_), Some(place)) = (getrandom(&mut id, GetRandomFlags::NONBLOCK), query.get_mut(..2)) {
         place.copy_from_slice(&id);
     }
-    Ok(match dial(SocketType::DGRAM, server, port) {
-        Ok(socket) => Begun::Running(Box::new(Dns { socket, clock, server, query, sent: 0 })),
-        Err(errno) => Begun::failed_at(errno, &clock),
-    })
+    Ok(ask(dial(SocketType::DGRAM, server, port), clock, Box::new(Dns { server, query })))
 }
 
 /// `ADDR`, or `ADDR#PORT` as dig writes it.
@@ -90,8 +82,8 @@ fn write_name(name: &[u8], out: &mut Vec<u8>) -> Result<(), Why> {
         return Err(BAD);
     }
     for label in name.split(|byte| *byte == b'.') {
-        let sound =
-            (1..=63).contains(&label.len()) && label.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(byte));
+        let sound = (1..=63).contains(&label.len())
+            && label.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(byte));
         if !sound {
             return Err(BAD);
         }
@@ -158,9 +150,16 @@ impl<'a> Packet<'a> {
     }
 }
 
-impl Dns {
-    /// The answer, unless the packet belongs to another question.
-    fn read(&self, packet: &[u8], now: Micros) -> Option<Object> {
+impl Question for Dns {
+    fn tries(&self) -> u64 {
+        3
+    }
+
+    fn bytes(&self) -> &[u8] {
+        &self.query
+    }
+
+    fn answer(&self, packet: &[u8], clock: &Clock, now: Micros) -> Option<Object> {
         let (header, mut rest) = (packet.get(..HEADER)?, Packet(packet.get(HEADER..)?));
         let [id0, id1, flags, code, q0, q1, a0, a1, ..] = *header else { return None };
         let asked = self.query.get(HEADER..)?;
@@ -179,48 +178,13 @@ impl Dns {
         let mut server = Vec::new();
         write_address(self.server, &mut server);
         Some(match rest.addresses(u16::from_be_bytes([a0, a1]), kind) {
-            Some(addresses) => self
-                .clock
+            Some(addresses) => clock
                 .result("answered", now)
                 .text("server", server)
                 .text("rcode", rcode(code & 15))
                 .flag("truncated", truncated)
                 .list("addresses", addresses),
-            None => self.clock.result("malformed", now).text("server", server).text("rcode", rcode(code & 15)),
+            None => clock.result("malformed", now).text("server", server).text("rcode", rcode(code & 15)),
         })
-    }
-}
-
-impl Exchange for Dns {
-    fn wants(&self) -> Option<(BorrowedFd<'_>, PollFlags)> {
-        Some((self.socket.as_fd(), PollFlags::IN))
-    }
-
-    fn wake_at(&self) -> Micros {
-        self.clock.turn(self.sent, TRIES)
-    }
-
-    fn step(&mut self, ready: bool, now: Micros) -> Option<Object> {
-        if ready {
-            let mut buffer = [0; 4096];
-            while let Some(received) = receive(&self.socket, &mut buffer) {
-                match received.map(|packet| self.read(packet, now)) {
-                    Ok(None) => {}
-                    Ok(answer) => return answer,
-                    Err(errno) => return Some(self.clock.failed(errno, now)),
-                }
-            }
-        }
-        while self.wake_at() <= now {
-            if self.sent == TRIES {
-                return Some(self.clock.result("timeout", now));
-            }
-            self.sent += 1;
-            match send(&self.socket, &self.query, SendFlags::NOSIGNAL) {
-                Ok(_) | Err(Errno::AGAIN | Errno::INTR | Errno::NOBUFS) => {}
-                Err(errno) => return Some(self.clock.failed(errno, now)),
-            }
-        }
-        None
     }
 }

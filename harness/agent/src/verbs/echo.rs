@@ -3,27 +3,17 @@
 use alloc::boxed::Box;
 use core::net::IpAddr;
 
-use rustix::event::PollFlags;
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::io::Errno;
-use rustix::net::{SendFlags, SocketType, ipproto, send};
+use rustix::net::{SocketType, ipproto};
 
-use super::socket::{dial_by, receive};
-use super::{Begun, Clock, Exchange};
+use super::question::{Question, ask};
+use super::socket::dial_by;
+use super::{Begun, Clock};
 use crate::clock::Micros;
 use crate::json::Object;
 use crate::words::{Why, Words};
 
-/// Requests may be lost without anybody denying anything.
-const TRIES: u64 = 4;
-
-struct Echo {
-    socket: OwnedFd,
-    clock: Clock,
-    /// Type, code, and what the kernel fills in: checksum and identifier (RFC 792, RFC 4443); then a number and a word.
-    request: [u8; 16],
-    sent: u64,
-}
+/// Type, code, and what the kernel fills in: checksum and identifier (RFC 792, RFC 4443); then a number and a word.
+struct Echo([u8; 16]);
 
 pub fn begin(mut words: Words<'_>, now: Micros) -> Result<Begun, Why> {
     let (address, clock) = (words.address()?, Clock::new(now, words.span()?));
@@ -34,42 +24,20 @@ pub fn begin(mut words: Words<'_>, now: Micros) -> Result<Begun, Why> {
     };
     let mut request = *b"\0\0\0\0\0\0\0\x01conforms";
     request[0] = kind;
-    Ok(match dial_by(SocketType::DGRAM, Some(protocol), address, 0) {
-        Ok(socket) => Begun::Running(Box::new(Echo { socket, clock, request, sent: 0 })),
-        Err(errno) => Begun::failed_at(errno, &clock),
-    })
+    Ok(ask(dial_by(SocketType::DGRAM, Some(protocol), address, 0), clock, Box::new(Echo(request))))
 }
 
-impl Exchange for Echo {
-    fn wants(&self) -> Option<(BorrowedFd<'_>, PollFlags)> {
-        Some((self.socket.as_fd(), PollFlags::IN))
+impl Question for Echo {
+    fn tries(&self) -> u64 {
+        4
     }
 
-    fn wake_at(&self) -> Micros {
-        self.clock.turn(self.sent, TRIES)
+    fn bytes(&self) -> &[u8] {
+        &self.0
     }
 
-    fn step(&mut self, ready: bool, now: Micros) -> Option<Object> {
-        if ready {
-            let mut buffer = [0; 64];
-            while let Some(received) = receive(&self.socket, &mut buffer) {
-                match received {
-                    // The kernel hands over replies to this socket's own requests alone.
-                    Ok(_) => return Some(self.clock.result("answered", now)),
-                    Err(errno) => return Some(self.clock.failed(errno, now)),
-                }
-            }
-        }
-        while self.wake_at() <= now {
-            if self.sent == TRIES {
-                return Some(self.clock.result("timeout", now));
-            }
-            self.sent += 1;
-            match send(&self.socket, &self.request, SendFlags::NOSIGNAL) {
-                Ok(_) | Err(Errno::AGAIN | Errno::INTR | Errno::NOBUFS) => {}
-                Err(errno) => return Some(self.clock.failed(errno, now)),
-            }
-        }
-        None
+    /// The kernel hands over replies to this socket's own requests alone.
+    fn answer(&self, _: &[u8], clock: &Clock, now: Micros) -> Option<Object> {
+        Some(clock.result("answered", now))
     }
 }

@@ -50,7 +50,9 @@ pub fn begin(mut words: Words<'_>, now: Micros) -> Result<Begun, Why> {
     let request = request(address, method, path, words)?;
     let answer = Answer::new(max_body, method == b"HEAD");
     Ok(match dial(SocketType::STREAM, address, port) {
-        Ok(socket) => Begun::Running(Box::new(Http { socket, clock, request, phase: Phase::Connecting, answer, digest })),
+        Ok(socket) => {
+            Begun::Running(Box::new(Http { socket, clock, request, phase: Phase::Connecting, answer, digest }))
+        }
         Err(errno) => match Begun::failed_at(errno, &clock) {
             Begun::Answered(answer) => Begun::Answered(answer.flag("connected", false)),
             begun => begun,

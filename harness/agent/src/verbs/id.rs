@@ -5,8 +5,13 @@ use super::{Begun, failed};
 use crate::json::Object;
 use crate::words::{Why, Words, number};
 
-const CAPABILITIES: [(&str, &[u8]); 5] =
-    [("cap_eff", b"CapEff"), ("cap_prm", b"CapPrm"), ("cap_bnd", b"CapBnd"), ("cap_inh", b"CapInh"), ("cap_amb", b"CapAmb")];
+const CAPABILITIES: [(&str, &[u8]); 5] = [
+    ("cap_eff", b"CapEff"),
+    ("cap_prm", b"CapPrm"),
+    ("cap_bnd", b"CapBnd"),
+    ("cap_inh", b"CapInh"),
+    ("cap_amb", b"CapAmb"),
+];
 
 pub fn begin(mut words: Words<'_>) -> Result<Begun, Why> {
     words.end()?;

@@ -9,6 +9,7 @@ mod held;
 mod http;
 mod id;
 mod kernel;
+mod question;
 pub mod read;
 mod sleep;
 pub mod socket;

@@ -16,7 +16,11 @@ pub fn begin(mut words: Words<'_>) -> Result<Begun, Why> {
     let path = CString::new(path).map_err(|_| "a path with a zero byte")?;
     Ok(match contents(&path, max) {
         Ok((text, truncated)) => Begun::Answered(
-            Object::new().text("result", "ok").number("bytes", text.len() as u64).flag("truncated", truncated).text("text", text),
+            Object::new()
+                .text("result", "ok")
+                .number("bytes", text.len() as u64)
+                .flag("truncated", truncated)
+                .text("text", text),
         ),
         Err(errno) => Begun::failed(errno),
     })

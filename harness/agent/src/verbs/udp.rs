@@ -3,27 +3,18 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use rustix::event::PollFlags;
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::io::Errno;
-use rustix::net::{SendFlags, SocketType, send};
+use rustix::net::SocketType;
 
-use super::socket::{dial, receive};
-use super::{Begun, Clock, Exchange};
+use super::question::{Question, ask};
+use super::socket::dial;
+use super::{Begun, Clock};
 use crate::clock::Micros;
 use crate::json::Object;
 use crate::words::{Why, Words};
 
-/// Datagrams may be lost without anybody denying anything.
-const TRIES: u64 = 4;
 const LONGEST: usize = 1024;
 
-struct Udp {
-    socket: OwnedFd,
-    clock: Clock,
-    nonce: Vec<u8>,
-    sent: u64,
-}
+struct Udp(Vec<u8>);
 
 pub fn begin(mut words: Words<'_>, now: Micros) -> Result<Begun, Why> {
     let (address, port, nonce) = (words.address()?, words.port()?, words.word("no nonce")?);
@@ -32,43 +23,19 @@ pub fn begin(mut words: Words<'_>, now: Micros) -> Result<Begun, Why> {
     if nonce.len() > LONGEST {
         return Err("a nonce of more than 1024 bytes");
     }
-    Ok(match dial(SocketType::DGRAM, address, port) {
-        Ok(socket) => Begun::Running(Box::new(Udp { socket, clock, nonce: nonce.into(), sent: 0 })),
-        Err(errno) => Begun::failed_at(errno, &clock),
-    })
+    Ok(ask(dial(SocketType::DGRAM, address, port), clock, Box::new(Udp(nonce.into()))))
 }
 
-impl Exchange for Udp {
-    fn wants(&self) -> Option<(BorrowedFd<'_>, PollFlags)> {
-        Some((self.socket.as_fd(), PollFlags::IN))
+impl Question for Udp {
+    fn tries(&self) -> u64 {
+        4
     }
 
-    fn wake_at(&self) -> Micros {
-        self.clock.turn(self.sent, TRIES)
+    fn bytes(&self) -> &[u8] {
+        &self.0
     }
 
-    fn step(&mut self, ready: bool, now: Micros) -> Option<Object> {
-        if ready {
-            // One more than the longest nonce, lest a longer datagram be taken for it.
-            let mut buffer = [0; LONGEST + 1];
-            while let Some(received) = receive(&self.socket, &mut buffer) {
-                match received {
-                    Ok(datagram) if datagram == self.nonce => return Some(self.clock.result("answered", now)),
-                    Ok(_) => {}
-                    Err(errno) => return Some(self.clock.failed(errno, now)),
-                }
-            }
-        }
-        while self.wake_at() <= now {
-            if self.sent == TRIES {
-                return Some(self.clock.result("timeout", now));
-            }
-            self.sent += 1;
-            match send(&self.socket, &self.nonce, SendFlags::NOSIGNAL) {
-                Ok(_) | Err(Errno::AGAIN | Errno::INTR | Errno::NOBUFS) => {}
-                Err(errno) => return Some(self.clock.failed(errno, now)),
-            }
-        }
-        None
+    fn answer(&self, datagram: &[u8], clock: &Clock, now: Micros) -> Option<Object> {
+        (datagram == self.0).then(|| clock.result("answered", now))
     }
 }
