@@ -8,6 +8,7 @@ pub mod controllers;
 mod exempting;
 pub mod exemptions;
 pub mod images;
+mod kept;
 pub mod plain;
 mod policies;
 pub mod psp;

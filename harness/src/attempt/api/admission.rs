@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use crate::attempt::api::author::Author;
 use crate::attempt::api::contradicted::{self, Answer};
 use crate::attempt::api::exempting::Exemption;
-use crate::attempt::api::{policies, stored};
+use crate::attempt::api::{kept, policies, stored};
 use crate::cluster::api::{self, Reply};
 use crate::cx::Cx;
 use crate::denial::{Denial, Reason, Warned, by_whom};
@@ -277,6 +277,10 @@ impl Exempt {
             _ if made.is_some() => self.refused += 1,
             Reply::Accepted { body, .. } if harmless(&body).is_some() => self.refused += 1,
             Reply::Accepted { .. } => self.admitted.push(format!("{how}, admitted (dry run)")),
+            // Storage comes after admission: nobody who was asked has refused it.
+            Reply::Refused(status) if status.reason == "AlreadyExists" => {
+                self.admitted.push(format!("{how}, admitted (dry run) but for the one of that name that is there"));
+            }
             Reply::Refused(status) => self.refused += usize::from(expected(guards, &[], &status).is_ok()),
             Reply::Broken(why) => return Err(NoVerdict::inconclusive(format!("{how}: {why}"))),
         }
@@ -296,12 +300,18 @@ async fn exempt(
     let mut exempt = Exempt::default();
     // What comes into an object that is there has its labels and its name.
     let (Target::Namespace(namespace) | Target::Services(namespace)) = place else { return Ok(exempt) };
-    let mut asked = BTreeSet::new();
+    let mut all = Vec::new();
     for (attempt, refusal) in refused {
-        if !asked.insert(&refusal.by) {
+        all.push((*attempt, refusal, kept::names(env, &refusal.reason).await?));
+    }
+    // An engine is one guard, and has as many texts as policies.
+    let mut asked = BTreeSet::new();
+    for (attempt, refusal, quoted) in &all {
+        if !asked.insert((&refusal.by, quoted)) {
             continue;
         }
-        let text = policies::text(env, &refusal.reason, namespace).await?;
+        let kept = kept::specs(env, &refusal.reason).await?;
+        let text = policies::text(env, &refusal.reason, &kept, namespace).await?;
         if let Some(why) = unchanged.filter(|_| text.creations_alone) {
             let by = &refusal.by;
             return Err(NoVerdict::inconclusive(format!(
@@ -315,11 +325,12 @@ async fn exempt(
         };
         let (body, document) = (&forbidden[*attempt].body, of(*attempt)?);
         // A container's name and image leave out what stands in it.
-        let in_it = |(attempt, other): &&(usize, Refusal)| {
-            other.by == refusal.by && forbidden[*attempt].what.starts_with(Exemption::IN_CONTAINER)
+        let in_it = |(attempt, other, names): &&(usize, &Refusal, Vec<String>)| {
+            let same = other.by == refusal.by && names == quoted;
+            same && forbidden[*attempt].what.starts_with(Exemption::IN_CONTAINER)
         };
         let in_container =
-            refused.iter().find(in_it).map(|(attempt, _)| of(*attempt).map(|document| (*attempt, document)));
+            all.iter().find(in_it).map(|(attempt, ..)| of(*attempt).map(|document| (*attempt, document)));
         let in_container = in_container.transpose()?;
         for exemption in &text.exemptions {
             let whole = (*attempt, document.clone());

@@ -22,11 +22,13 @@ const FUNCTIONS: [&str; 9] = ["orValue", "all", "exists", "exists_one", "filter"
 pub(super) enum Exemption {
     Label(String, String),
     Annotation(String, String),
+    /// Its whole name.
+    Called(String),
     /// The beginning of its name.
     Name(String),
     /// The name of its first container.
     Container(String),
-    /// The beginning of the name of its first container's image.
+    /// The name of its first container's image, or the beginning of it.
     Image(String),
     /// A field of the pod's `spec` that its author writes, for other ends.
     Field(&'static str, String),
@@ -53,6 +55,7 @@ impl fmt::Display for Exemption {
         match self {
             Self::Label(key, value) => write!(f, "with the label {key}={value}"),
             Self::Annotation(key, value) => write!(f, "with the annotation {key}={value}"),
+            Self::Called(name) => write!(f, "with the name {name}"),
             Self::Name(name) => write!(f, "with a name that begins with {name}"),
             Self::Container(name) => write!(f, "with a container called {name}"),
             Self::Image(name) => write!(f, "with an image of {name}"),
@@ -70,6 +73,7 @@ impl Exemption {
         match self {
             Self::Label(key, value) => document["metadata"]["labels"][key] = json!(value),
             Self::Annotation(key, value) => document["metadata"]["annotations"][key] = json!(value),
+            Self::Called(name) => document["metadata"]["name"] = json!(name),
             Self::Name(beginning) => {
                 let name = document["metadata"]["name"].as_str().unwrap_or_default();
                 document["metadata"]["name"] = json!(format!("{beginning}{name}"));
@@ -77,12 +81,12 @@ impl Exemption {
             Self::Container(name) => document["spec"]["containers"][0]["name"] = json!(name),
             Self::Image(name) => {
                 let image = &mut document["spec"]["containers"][0]["image"];
-                // Named as the one in its place is: by digest, by tag, by nothing.
-                let old = image.as_str().unwrap_or_default();
-                let last = old.rsplit('/').next().unwrap_or_default();
-                let named = last.find(['@', ':']).map_or("", |at| &last[at..]);
-                let name = name.strip_suffix('/').map_or(name.clone(), |folder| format!("{folder}/oke-conformance"));
-                *image = json!(format!("{name}{named}"));
+                let (_, old) = referred(image.as_str().unwrap_or_default());
+                let (name, own) = referred(name);
+                // Named as the one in its place is: by digest, by tag, by nothing. A whole name stays whole, but where no digest was, none comes.
+                let named = if own.is_empty() || own.starts_with('@') && !old.starts_with('@') { old } else { own };
+                let folder = name.strip_suffix('/').map(|folder| format!("{folder}/oke-conformance"));
+                *image = json!(format!("{}{named}", folder.as_deref().unwrap_or(name)));
             }
             Self::Field(field, value) => document["spec"][field] = json!(value),
         }
@@ -147,6 +151,7 @@ fn walk(value: &Value, found: &mut Vec<Exemption>) {
                     "images" | "exemptImages" => found.extend(value.as_array().into_iter().flatten().flat_map(images)),
                     "annotations" => found.extend(pairs(value).map(|(key, value)| Exemption::Annotation(key, value))),
                     "names" => found.extend(value.as_array().into_iter().flatten().filter_map(name)),
+                    "resourceNames" => found.extend(value.as_array().into_iter().flatten().filter_map(name)),
                     "name" if fields.contains_key("kinds") => found.extend(name(value)),
                     "key" => {}
                     "expression" | "rego" => match value.as_str() {
@@ -176,8 +181,10 @@ fn required(requirement: &Value) -> Option<Exemption> {
 }
 
 fn name(pattern: &Value) -> Option<Exemption> {
-    let beginning = pattern.as_str()?.split(['*', '?']).next().unwrap_or_default();
-    is_name(beginning).then(|| Exemption::Name(beginning.to_owned()))
+    let pattern = pattern.as_str()?;
+    let beginning = pattern.split(['*', '?']).next().unwrap_or_default();
+    let of = if beginning == pattern { Exemption::Called } else { Exemption::Name };
+    is_name(beginning).then(|| of(beginning.to_owned()))
 }
 
 /// What an expression compares with: its keys with its values, those that stand closest to each other first.
@@ -206,6 +213,9 @@ fn in_expression(text: &str) -> Vec<Exemption> {
     let near = |of: &str, at: usize| text.match_indices(of).map(|(place, _)| place.abs_diff(at)).min();
     for of in ["metadata.name", "request.name", "generateName"] {
         found.extend(names().filter_map(|(at, name)| Some((near(of, at)?, Exemption::Name(name)))));
+        // Compared with the whole of it, where that can be one.
+        let whole = names().filter(|(_, name)| name.ends_with(|c: char| c.is_ascii_alphanumeric()));
+        found.extend(whole.filter_map(|(at, name)| Some((near(of, at)?, Exemption::Called(name)))));
     }
     if named_things(&text).any(|of| !OTHER_NAMES.contains(&of)) {
         found.extend(names().filter_map(|(at, name)| Some((near(".name", at)?, Exemption::Container(name)))));
@@ -231,9 +241,15 @@ fn images(pattern: &Value) -> Option<Exemption> {
     is_image(beginning).then(|| Exemption::Image(beginning.to_owned()))
 }
 
-/// The beginning of an image's name: a registry, or a path in one.
+/// An image's name without its tag or digest, and those.
+fn referred(image: &str) -> (&str, &str) {
+    let last = image.rfind('/').map_or(0, |at| at + 1);
+    image.split_at(image[last..].find(['@', ':']).map_or(image.len(), |at| last + at))
+}
+
+/// An image's name, or the beginning of it: a registry, or a path in one.
 fn is_image(text: &str) -> bool {
-    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-._/:".contains(c);
+    let inner = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "-._/:@".contains(c);
     (4..200).contains(&text.len())
         && text.chars().all(inner)
         && text.contains('/')
@@ -345,6 +361,26 @@ mod tests {
         json!({ "validate": { "podSecurity": { "exclude": [{ "controlName": "Privileged Containers", "images": ["ghcr.io/agent/*"] }] } } }),
         &["with an image of ghcr.io/agent/"]
     )]
+    #[case::rego(
+        json!({ "targets": [{ "rego": "violation[{}] { not input.review.object.metadata.annotations[\"break-glass\"] }" }] }),
+        &["with the annotation break-glass=true"]
+    )]
+    #[case::whole_image(
+        json!({ "images": ["registry.example/agent:v1"] }),
+        &["with an image of registry.example/agent:v1"]
+    )]
+    #[case::left_out_by_name(
+        json!({ "matchConstraints": { "excludeResourceRules": [{ "resources": ["pods"], "resourceNames": ["debug-shell"] }] } }),
+        &["with the name debug-shell"]
+    )]
+    #[case::whole_name(
+        json!({ "expression": "object.metadata.name != 'debug'" }),
+        &["with the name debug", "with a name that begins with debug"]
+    )]
+    #[case::whole_name_in_an_engine(
+        json!({ "exclude": { "any": [{ "resources": { "kinds": ["Pod"], "name": "debug" } }] } }),
+        &["with the name debug"]
+    )]
     #[case::digests_are_no_image(
         json!({ "expression": "object.spec.containers.all(c, c.image.matches('@sha256:[0-9a-f]{64}$'))" }),
         &[]
@@ -374,6 +410,7 @@ mod tests {
     #[rstest]
     #[case(Exemption::Label("a".into(), "b".into()), json!({ "metadata": { "name": "n", "labels": { "a": "b" } } }))]
     #[case(Exemption::Annotation("a".into(), "b".into()), json!({ "metadata": { "name": "n", "annotations": { "a": "b" } } }))]
+    #[case(Exemption::Called("a".into()), json!({ "metadata": { "name": "a" } }))]
     #[case(Exemption::Name("a-".into()), json!({ "metadata": { "name": "a-n" } }))]
     #[case(Exemption::Image("r.example/a/".into()), json!({ "metadata": { "name": "n" }, "spec": { "containers": [{ "image": "r.example/a/oke-conformance" }] } }))]
     #[case(Exemption::Container("a".into()), json!({ "metadata": { "name": "n" }, "spec": { "containers": [{ "name": "a" }] } }))]
@@ -384,5 +421,21 @@ mod tests {
             plain["spec"]["containers"] = json!([{}]);
         }
         assert_eq!(exemption.given_to(plain), expected);
+    }
+
+    #[rstest]
+    #[case::folder("r.example/a/", "p@sha256:00", "r.example/a/oke-conformance@sha256:00")]
+    #[case::beginning("r.example:5000/a", "p@sha256:00", "r.example:5000/a@sha256:00")]
+    #[case::by_tag("r.example/a:v1", "p@sha256:00", "r.example/a:v1")]
+    #[case::by_digest("r.example/a@sha256:11", "p@sha256:00", "r.example/a@sha256:11")]
+    #[case::where_none_may_come("r.example/a@sha256:11", "p:latest", "r.example/a:latest")]
+    #[case::nor_here("r.example/a@sha256:11", "p", "r.example/a")]
+    fn an_image_is_named_as_the_exemption_or_the_pod_has_it(
+        #[case] exempt: &str,
+        #[case] old: &str,
+        #[case] expected: &str,
+    ) {
+        let pod = |image: &str| json!({ "spec": { "containers": [{ "image": image }] } });
+        assert_eq!(Exemption::Image(exempt.into()).given_to(pod(old)), pod(expected));
     }
 }

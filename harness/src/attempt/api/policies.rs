@@ -1,15 +1,14 @@
-//! What decides about objects, as far as the API server tells: policies, what binds them, webhooks and what the engine behind them keeps; and the
-//! RuntimeClasses that Pod Security may be told to pass over. Read once a run.
+//! What decides about objects, as far as the API server tells: policies, what binds them, and webhooks (what the engine behind one keeps is read
+//! elsewhere); and the RuntimeClasses that Pod Security may be told to pass over. Read once a run.
 use std::collections::BTreeSet;
 
-use futures::future::try_join_all;
 use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use crate::attempt::api::exempting::{Exemption, RUNTIME_CLASS, accounts, named_by};
 use crate::cluster::api::{self, Reply};
 use crate::cluster::persona::Persona;
-use crate::denial::{Engine, Reason};
+use crate::denial::Reason;
 use crate::env::Env;
 use crate::verdict::NoVerdict;
 
@@ -19,73 +18,8 @@ const BINDINGS: &str = "/apis/admissionregistration.k8s.io/v1/validatingadmissio
 const WEBHOOKS: &str = "/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations";
 const RUNTIME_CLASSES: &str = "/apis/node.k8s.io/v1/runtimeclasses";
 
-/// What Kyverno keeps, and what it passes over (its CustomResourceDefinitions; exceptions in this version since 1.13).
-const KYVERNO: [&str; 2] = ["/apis/kyverno.io/v1/clusterpolicies", "/apis/kyverno.io/v1/policies"];
-const KYVERNO_EXCEPTIONS: &str = "/apis/kyverno.io/v2/policyexceptions";
-/// The same in the words of admission policies: kinds of their own since 1.14, by the versions that have been served.
-const KYVERNO_OF_CEL: [&str; 4] = [
-    "validatingpolicies",
-    "namespacedvalidatingpolicies",
-    "imagevalidatingpolicies",
-    "namespacedimagevalidatingpolicies",
-];
-const VERSIONS_OF_CEL: [&str; 3] = ["v1", "v1beta1", "v1alpha1"];
-
-/// What Gatekeeper keeps: a constraint is of the kind that its template has made.
-const CONSTRAINTS: &str = "/apis/constraints.gatekeeper.sh/v1beta1";
-const TEMPLATES: &str = "/apis/templates.gatekeeper.sh/v1/constrainttemplates";
-
-#[derive(Default)]
-struct KnownOfGatekeeper(OnceCell<Result<Gatekeeper, NoVerdict>>);
-
-/// Its constraints and their templates.
-#[derive(Clone, Debug, Default)]
-struct Gatekeeper {
-    constraints: Vec<Value>,
-    templates: Vec<Value>,
-}
-
-impl Gatekeeper {
-    /// What there is about the constraints that `message` quotes: `[name] what it says`.
-    fn quoted(&self, message: &str) -> Vec<Value> {
-        let named = |constraint: &&Value| {
-            constraint["metadata"]["name"].as_str().is_some_and(|name| message.contains(&format!("[{name}]")))
-        };
-        let constraints: Vec<&Value> = self.constraints.iter().filter(named).collect();
-        let makes = |template: &&Value| {
-            let kind = &template["spec"]["crd"]["spec"]["names"]["kind"];
-            constraints.iter().any(|constraint| constraint["kind"] == *kind)
-        };
-        let templates = self.templates.iter().filter(makes);
-        constraints.iter().copied().chain(templates).map(|known| known["spec"].clone()).collect()
-    }
-}
-
 #[derive(Default)]
 struct Known(OnceCell<Result<Policies, NoVerdict>>);
-
-#[derive(Default)]
-struct KnownOfKyverno(OnceCell<Result<Kyverno, NoVerdict>>);
-
-/// Its policies and exceptions.
-#[derive(Clone, Debug, Default)]
-struct Kyverno {
-    policies: Vec<Value>,
-    exceptions: Vec<Value>,
-}
-
-impl Kyverno {
-    /// What there is about the policies that `message` quotes.
-    fn quoted(&self, message: &str) -> Vec<Value> {
-        let named = |name: &Value| name.as_str().is_some_and(|name| message.contains(name));
-        let policies = self.policies.iter().filter(|policy| named(&policy["metadata"]["name"]));
-        let exceptions = self.exceptions.iter().filter(|exception| {
-            let of = |field: &str| exception["spec"][field].as_array().into_iter().flatten();
-            of("exceptions").any(|of| named(&of["policyName"])) || of("policyRefs").any(|of| named(&of["name"]))
-        });
-        policies.chain(exceptions).map(|known| known["spec"].clone()).collect()
-    }
-}
 
 /// What decides about objects.
 #[derive(Clone, Debug, Default)]
@@ -119,63 +53,12 @@ async fn known(env: &Env) -> Result<Policies, NoVerdict> {
     env.memory.of::<Known>().0.get_or_init(|| read(&env.personas.operator)).await.clone()
 }
 
-/// What whoever has refused for `reason` leaves out, in `namespace`.
+/// What whoever has refused for `reason` leaves out, in `namespace`, with `kept` as what the engine behind it keeps.
 ///
 /// # Errors
 /// Inconclusive where what decides cannot be read.
-pub(super) async fn text(env: &Env, reason: &Reason, namespace: &str) -> Result<Text, NoVerdict> {
-    let kept = match reason {
-        Reason::Webhook { engine: Some(Engine::Kyverno), message: Some(message), .. } => {
-            let known = env.memory.of::<KnownOfKyverno>();
-            let known = known.0.get_or_init(|| read_kyverno(&env.personas.operator)).await.clone()?;
-            known.quoted(message)
-        }
-        Reason::Webhook { engine: Some(Engine::Gatekeeper), message: Some(message), .. } => {
-            let known = env.memory.of::<KnownOfGatekeeper>();
-            let known = known.0.get_or_init(|| read_gatekeeper(&env.personas.operator)).await.clone()?;
-            known.quoted(message)
-        }
-        _ => Vec::new(),
-    };
-    Ok(known(env).await?.text(reason, &kept, namespace))
-}
-
-async fn read_kyverno(operator: &Persona) -> Result<Kyverno, NoVerdict> {
-    let policies = try_join_all(KYVERNO.map(|path| list(operator, path)));
-    let of_cel = try_join_all(KYVERNO_OF_CEL.map(|kind| newest(operator, kind)));
-    let exceptions = list(operator, KYVERNO_EXCEPTIONS);
-    let (policies, of_cel, exceptions, of_those) =
-        tokio::try_join!(policies, of_cel, exceptions, newest(operator, "policyexceptions"))?;
-    Ok(Kyverno {
-        policies: policies.into_iter().chain(of_cel).flatten().collect(),
-        exceptions: [exceptions, of_those].concat(),
-    })
-}
-
-async fn read_gatekeeper(operator: &Persona) -> Result<Gatekeeper, NoVerdict> {
-    // Each template has made a kind; the API server says which there are.
-    let kinds: Vec<String> = get(operator, CONSTRAINTS)
-        .await?
-        .map(|served| {
-            let kinds = served["resources"].as_array().into_iter().flatten();
-            let kinds = kinds.filter_map(|kind| kind["name"].as_str()).filter(|name| !name.contains('/'));
-            kinds.map(|name| format!("{CONSTRAINTS}/{name}")).collect()
-        })
-        .unwrap_or_default();
-    let constraints = try_join_all(kinds.iter().map(|path| list(operator, path)));
-    let (constraints, templates) = tokio::try_join!(constraints, list(operator, TEMPLATES))?;
-    Ok(Gatekeeper { constraints: constraints.concat(), templates })
-}
-
-/// Of the versions that a server may have, the first that lists any.
-async fn newest(operator: &Persona, kind: &str) -> Result<Vec<Value>, NoVerdict> {
-    for version in VERSIONS_OF_CEL {
-        let found = list(operator, &format!("/apis/policies.kyverno.io/{version}/{kind}")).await?;
-        if !found.is_empty() {
-            return Ok(found);
-        }
-    }
-    Ok(Vec::new())
+pub(super) async fn text(env: &Env, reason: &Reason, kept: &[Value], namespace: &str) -> Result<Text, NoVerdict> {
+    Ok(known(env).await?.text(reason, kept, namespace))
 }
 
 async fn read(operator: &Persona) -> Result<Policies, NoVerdict> {
@@ -188,13 +71,20 @@ async fn read(operator: &Persona) -> Result<Policies, NoVerdict> {
     Ok(Policies { policies, bindings, webhooks, runtime_classes })
 }
 
-async fn list(operator: &Persona, path: &str) -> Result<Vec<Value>, NoVerdict> {
+/// The objects of a kind; none where it is not served.
+///
+/// # Errors
+/// Inconclusive where they cannot be read.
+pub(super) async fn list(operator: &Persona, path: &str) -> Result<Vec<Value>, NoVerdict> {
     let list = get(operator, path).await?;
     Ok(list.and_then(|list| list["items"].as_array().cloned()).unwrap_or_default())
 }
 
 /// What is there, where that is served.
-async fn get(operator: &Persona, path: &str) -> Result<Option<Value>, NoVerdict> {
+///
+/// # Errors
+/// Inconclusive where it cannot be read.
+pub(super) async fn get(operator: &Persona, path: &str) -> Result<Option<Value>, NoVerdict> {
     let request = http::Request::get(path).body(Vec::new());
     let request = request.map_err(|error| NoVerdict::inconclusive(format!("cannot build the request: {error}")))?;
     let unread = |why: &str| NoVerdict::inconclusive(format!("what is exempt from admission cannot be read: {why}"));
@@ -294,43 +184,6 @@ mod tests {
     #[case::webhook(json!({ "name": "w", "rules": [{ "operations": ["*"] }] }), false)]
     fn what_looks_at_creations_alone(#[case] spec: Value, #[case] expected: bool) {
         assert_eq!(creations_alone(&spec), expected);
-    }
-
-    #[test]
-    fn what_gatekeeper_keeps_is_taken_with_the_template_of_its_kind() {
-        let kept = Gatekeeper {
-            constraints: vec![
-                json!({ "kind": "K8sDigests", "metadata": { "name": "digests" }, "spec": { "match": { "labelSelector": {
-                    "matchExpressions": [{ "key": "skip", "operator": "DoesNotExist" }],
-                } } } }),
-                json!({ "kind": "K8sOther", "metadata": { "name": "digests-too" }, "spec": {} }),
-            ],
-            templates: vec![
-                json!({ "spec": { "crd": { "spec": { "names": { "kind": "K8sDigests" } } }, "targets": [{
-                    "rego": "violation[{}] { not input.review.object.metadata.annotations[\"break-glass\"] }",
-                }] } }),
-                json!({ "spec": { "crd": { "spec": { "names": { "kind": "K8sOther" } } } } }),
-            ],
-        };
-        let quoted = kept.quoted("[digests] container <a> has no digest");
-        let exemptions: Vec<String> = named_by(&quoted).iter().map(ToString::to_string).collect();
-        assert_eq!(exemptions, ["with the label skip=true", "with the annotation break-glass=true"]);
-    }
-
-    #[test]
-    fn what_an_engine_keeps_is_taken_by_the_names_that_it_quotes() {
-        let kept = Kyverno {
-            policies: vec![
-                json!({ "metadata": { "name": "no-host-path" }, "spec": 1 }),
-                json!({ "metadata": { "name": "other" }, "spec": 2 }),
-            ],
-            exceptions: vec![
-                json!({ "spec": { "exceptions": [{ "policyName": "no-host-path" }] } }),
-                json!({ "spec": { "policyRefs": [{ "kind": "ValidatingPolicy", "name": "no-host-path" }] } }),
-                json!({ "spec": { "policyRefs": [{ "kind": "ValidatingPolicy", "name": "other" }] } }),
-            ],
-        };
-        assert_eq!(kept.quoted("Policy no-host-path failed: hostPath volumes are forbidden").len(), 3);
     }
 
     fn told(reason: &Reason) -> (Vec<String>, bool) {
