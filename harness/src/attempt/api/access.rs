@@ -197,6 +197,9 @@ async fn authorized(persona: &Persona, myself: &str, ask: &Ask) -> Answered {
         Reply::Accepted { .. } => Authorized::Yes("done".into()),
         Reply::Broken(why) => Authorized::Unclear(why),
         Reply::Refused(status) => match (Denial::of_status(&status), status.code) {
+            (Some(Denial { guard, reason }), _) if is_refused_first(&reason, myself, ask) => {
+                Authorized::No(guard, status.message.clone())
+            }
             (Some(Denial { guard, reason: reason @ (Reason::Rbac { .. } | Reason::Authentication) }), _) => {
                 match is_of(&reason, myself, ask) {
                     true => Authorized::No(guard, status.message.clone()),
@@ -218,6 +221,22 @@ async fn authorized(persona: &Persona, myself: &str, ask: &Ask) -> Answered {
     Ok((authorized, after_ms))
 }
 
+/// Whether this is the refusal of an ask to impersonate by an API server that first looks for a right to do this one thing in another's name:
+/// where no way of impersonating is granted, not that of old either, it names the first (KEP-5284, since 1.36; apiserver,
+/// endpoints/filters/impersonation/constrained_impersonation.go, `getImpersonatedUser`, and mode.go).
+fn is_refused_first(reason: &Reason, myself: &str, ask: &Ask) -> bool {
+    let (user, verb) = match reason {
+        Reason::RbacPath { user, verb, path } if path == Ask::IN_OWN_NAME => {
+            (user, verb.strip_prefix("impersonate-on:"))
+        }
+        Reason::Rbac { user, verb, group, .. } if group == "authentication.k8s.io" => {
+            (user, verb.strip_prefix("impersonate:"))
+        }
+        _ => return false,
+    };
+    ask.impersonates() && user == myself && verb.is_some()
+}
+
 /// Whether this is a refusal of exactly this ask to exactly this identity.
 fn is_of(reason: &Reason, myself: &str, ask: &Ask) -> bool {
     let Reason::Rbac { user, verb, resource, group, namespace, .. } = reason else { return true };
@@ -235,6 +254,38 @@ mod tests {
     use super::*;
     use crate::attempt::api::ask::Resource;
     use rstest::rstest;
+
+    fn refused_path(user: &str, verb: &str, path: &str) -> Reason {
+        Reason::RbacPath { user: user.into(), verb: verb.into(), path: path.into() }
+    }
+
+    fn refused_user(verb: &str) -> Reason {
+        let group = "authentication.k8s.io".into();
+        Reason::Rbac {
+            user: "me".into(),
+            verb: verb.into(),
+            resource: "users".into(),
+            group,
+            namespace: None,
+            name: None,
+        }
+    }
+
+    #[rstest]
+    #[case::of_this_one_thing(refused_path("me", "impersonate-on:user-info:get", "/api"), true)]
+    #[case::as_an_account(refused_path("me", "impersonate-on:serviceaccount:get", "/api"), true)]
+    #[case::of_the_user(refused_user("impersonate:user-info"), true)]
+    #[case::somebody_else(refused_path("you", "impersonate-on:user-info:get", "/api"), false)]
+    // He whose name was taken may not: it was to be had.
+    #[case::as_him(refused_path("oke-conformance-nobody", "get", "/api"), false)]
+    #[case::another_path(refused_path("me", "impersonate-on:user-info:get", "/apis"), false)]
+    fn where_impersonation_is_constrained_the_first_way_that_is_not_granted_is_told(
+        #[case] reason: Reason,
+        #[case] expected: bool,
+    ) {
+        assert_eq!(is_refused_first(&reason, "me", &Ask::impersonate("oke-conformance-nobody")), expected);
+        assert!(!is_refused_first(&reason, "me", &Ask::list(Resource::core("pods"))));
+    }
 
     #[rstest]
     #[case::this("system:serviceaccount:a:default", "list", "pods", Some("a"), true)]

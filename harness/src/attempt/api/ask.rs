@@ -53,6 +53,9 @@ pub struct Ask {
 const USERS: Resource = Resource::core("users");
 
 impl Ask {
+    /// What is asked for in somebody's name: discovery.
+    pub(crate) const IN_OWN_NAME: &str = "/api";
+
     /// One object of the list is as good as all.
     pub fn list(resource: Resource) -> Self {
         Self::new("list", resource, "limit=1")
@@ -123,13 +126,13 @@ impl Ask {
 
     /// The same request with the forbidden part taken away, where that is a part of the request: discovery in one's own name.
     pub(crate) fn in_own_name(&self) -> Result<Request<Vec<u8>>, NoVerdict> {
-        built(Request::get("/api").body(Vec::new()))
+        built(Request::get(Self::IN_OWN_NAME).body(Vec::new()))
     }
 
     pub(crate) fn request(&self) -> Result<Request<Vec<u8>>, NoVerdict> {
         if self.impersonates() {
             return built(
-                Request::get("/api")
+                Request::get(Self::IN_OWN_NAME)
                     .header("Impersonate-User", self.name.as_deref().unwrap_or_default())
                     .body(Vec::new()),
             );
