@@ -2,7 +2,7 @@
 //! was not admitted as it was asked for, and neither was what the API server has dropped.
 use std::sync::LazyLock;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 /// One place in which a forbidden object differs from the one that is admitted.
 #[derive(Debug, PartialEq)]
@@ -91,6 +91,7 @@ impl Difference<'_> {
         let found = at(place, &self.path);
         if let Some(value) = self.value {
             return match found {
+                Some(found) if drops(&path, found) => Some(format!("{path} would be {found}")),
                 Some(found) if contains(found, value) => None,
                 Some(found) => Some(format!("{path} would be {found}")),
                 None => Some(format!("{path} would not be there")),
@@ -112,6 +113,12 @@ impl Difference<'_> {
         };
         kept.then(|| format!("{path} would be {admitted} all the same"))
     }
+}
+
+/// Whether this is a list of all capabilities to drop: whoever has put them beside those that it named has dropped no less (PodSecurityPolicy's
+/// `requiredDropCapabilities`; kubernetes, pkg/security/podsecuritypolicy/capabilities, `Generate`).
+fn drops(path: &str, found: &Value) -> bool {
+    path.ends_with("capabilities/drop") && contains(found, &json!(["ALL"]))
 }
 
 fn at<'a>(place: &'a Value, path: &[&str]) -> Option<&'a Value> {
@@ -209,6 +216,16 @@ mod tests {
         with("/spec/containers/0/securityContext/capabilities", Value::Null),
         Some(with("/spec/containers/0/securityContext/capabilities/drop", json!(["NET_RAW"]))),
         false
+    )]
+    #[case::what_must_be_dropped_is_put_beside(
+        with("/spec/containers/0/securityContext/capabilities/drop", json!(["NET_RAW"])),
+        Some(with("/spec/containers/0/securityContext/capabilities/drop", json!(["ALL", "NET_RAW"]))),
+        true
+    )]
+    #[case::what_must_be_dropped_is_put_where_nothing_was(
+        with("/spec/containers/0/securityContext/capabilities/drop", json!([])),
+        Some(plain()),
+        true
     )]
     #[case::a_tag_becomes_a_digest(with("/spec/containers/0/image", json!("i:v1")), Some(plain()), true)]
     #[case::a_stranger_stands_before_ours(
