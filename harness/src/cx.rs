@@ -96,11 +96,13 @@ impl Cx {
     /// # Errors
     /// Inconclusive where no node can.
     pub fn node(&self) -> Result<&NodeFacts, NoVerdict> {
-        self.place
-            .node
-            .as_ref()
-            .or_else(|| self.hosts().first())
-            .ok_or_else(|| NoVerdict::inconclusive("no node is ready to take pods: no probe can be placed"))
+        self.place.node.as_ref().or_else(|| self.hosts().first()).ok_or_else(nowhere)
+    }
+
+    /// The nodes that stand for their pool for `namespace`.
+    fn some_hosts(&self, namespace: Option<&str>) -> Result<&[NodeFacts], NoVerdict> {
+        let hosts = self.env.placement.hosts(namespace);
+        if hosts.is_empty() { Err(nowhere()) } else { Ok(hosts) }
     }
 
     /// The probe in `namespace` on `node`.
@@ -114,9 +116,9 @@ impl Cx {
     /// The probes in `namespace`, one on each of the nodes that stand for their pool there, in their order.
     ///
     /// # Errors
-    /// Inconclusive where one does not run.
+    /// Inconclusive where one does not run, or no node takes any.
     pub async fn probes(&self, namespace: &str) -> Result<Vec<Arc<Probe>>, NoVerdict> {
-        let hosts = self.env.placement.hosts(Some(namespace));
+        let hosts = self.some_hosts(Some(namespace))?;
         try_join_all(hosts.iter().map(|node| self.probe(namespace, node))).await
     }
 
@@ -128,7 +130,7 @@ impl Cx {
         &self,
         namespace: &str,
     ) -> Result<(Vec<Arc<Probe>>, Vec<Arc<Probe>>), NoVerdict> {
-        let hosts = self.env.placement.hosts(Some(namespace));
+        let hosts = self.some_hosts(Some(namespace))?;
         let neighbours = try_join_all(hosts.iter().map(|node| self.outside_probe(node)));
         tokio::try_join!(self.probes(namespace), neighbours)
     }
@@ -138,7 +140,7 @@ impl Cx {
     /// # Errors
     /// As [`Cx::outside_probe`].
     pub async fn outside_probes(&self) -> Result<Vec<Arc<Probe>>, NoVerdict> {
-        let hosts = self.env.placement.hosts(None);
+        let hosts = self.some_hosts(None)?;
         let outside = try_join_all(hosts.iter().map(|node| self.own_probe(node))).await?;
         LetOut::of(&self.env, &outside).await?;
         Ok(outside)
@@ -185,4 +187,8 @@ impl Cx {
         let node = self.env.facts.nodes.iter().find(|found| found.name == node);
         node.iter().flat_map(|node| &node.addresses).filter_map(|address| address.parse().ok()).collect()
     }
+}
+
+fn nowhere() -> NoVerdict {
+    NoVerdict::inconclusive("no node is ready to take pods: no probe can be placed")
 }

@@ -12,7 +12,7 @@ use kube::api::Api;
 use crate::cluster::deployers::Deployers;
 use crate::env::Env;
 use crate::rights::{self, Of, Right};
-use crate::run::cells;
+use crate::run::{cells, nowhere};
 use crate::scenario::{Entry, Impact, Scope};
 use crate::told::told;
 
@@ -211,11 +211,7 @@ fn foreseen(env: &Env, entry: &Entry, attempts: &[String], missing: &[Right]) ->
         return Some(format!("inconclusive: the credential may not {}{more}", first.join(", ")));
     }
     if cells(entry.scenario.scope, env).is_empty() {
-        let of = match entry.scenario.scope {
-            Scope::EachPair => "one namespace alone has no neighbour",
-            _ => "no node can host a probe",
-        };
-        return Some(format!("not applicable: {of}"));
+        return Some(format!("not applicable: {}", nowhere(entry.scenario.scope)));
     }
     // What is a dry run, or never to run, needs neither a node nor an image.
     if ![rights::PROBES, rights::EXEC].iter().any(|needed| entry.scenario.needs.contains(needed)) {

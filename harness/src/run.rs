@@ -212,7 +212,7 @@ async fn one(entry: &Entry, env: &Arc<Env>, cells: Vec<(String, Place, Work)>, s
     });
     let cells: Vec<Cell> = futures::future::join_all(cells).await;
     Record {
-        outcome: worst(&cells),
+        outcome: worst(&cells, scenario.scope),
         started_ms,
         elapsed_ms: (start.elapsed().as_millis() as u64).saturating_sub(started_ms),
         cells,
@@ -261,7 +261,7 @@ fn panic_text(crash: JoinError) -> String {
 }
 
 /// A scenario is as good as its worst cell; a question that arises nowhere is not applicable.
-fn worst(cells: &[Cell]) -> Outcome {
+fn worst(cells: &[Cell], scope: Scope) -> Outcome {
     let badness = |outcome: &Outcome| match outcome {
         Outcome::NotApplicable { .. } => 0,
         Outcome::Denied { .. } => 1,
@@ -272,9 +272,16 @@ fn worst(cells: &[Cell]) -> Outcome {
         Outcome::Allowed { .. } => 5,
     };
     let worst = cells.iter().map(|cell| &cell.outcome).reduce(|a, b| if badness(b) > badness(a) { b } else { a });
-    worst.cloned().unwrap_or_else(|| Outcome::NotApplicable {
-        why: "the cluster has nothing that this scope could be repeated for".into(),
-    })
+    worst.cloned().unwrap_or_else(|| Outcome::NotApplicable { why: nowhere(scope).into() })
+}
+
+/// Why a scope has no cells.
+pub(crate) fn nowhere(scope: Scope) -> &'static str {
+    match scope {
+        Scope::EachPair => "one namespace alone has no neighbour",
+        Scope::Cluster | Scope::EachNamespace => "no namespace is in scope",
+        Scope::EachNode | Scope::EachPool | Scope::EachNamespaceOnEachPool => "no node can host a probe",
+    }
 }
 
 pub(crate) fn cells(scope: Scope, env: &Env) -> Vec<(String, Place)> {
@@ -379,7 +386,7 @@ mod tests {
     #[case(&[], "not-applicable")]
     fn a_scenario_is_as_good_as_its_worst_cell(#[case] cells: &[&str], #[case] expected: &str) {
         let cells: Vec<Cell> = cells.iter().map(|outcome| cell(outcome)).collect();
-        assert_eq!(word(&worst(&cells)), expected);
+        assert_eq!(word(&worst(&cells, Scope::EachNode)), expected);
     }
 
     #[test]
