@@ -150,10 +150,17 @@ impl Policies<'_> {
                 tried.push(("the plain pod".into(), Answer::Refused(Guard::Psp, Reason::PspUnusable, said.clone())));
                 format!("without a policy that it may use, not even the plain pod is admitted: {said}")
             }
-            Answer::Admitted(under @ Under(Some(_))) => {
-                let told = format!("the plain pod is admitted {under}, which any account may use");
+            Answer::Admitted(Under(Some(policy))) => {
+                let everybodys = self.may_default_use(&policy).await?;
+                let under = Under(Some(policy));
+                let whose = if everybodys {
+                    "any account may use".to_owned()
+                } else {
+                    format!("{namespace}'s default account may not use")
+                };
+                let told = format!("the plain pod is admitted {under}, which {whose}");
                 // Everybody's policy is a control of its own where nobody is known to deploy.
-                if deployer.is_err() {
+                if everybodys && deployer.is_err() {
                     control = Ok((under, Control::proved(told.clone())));
                 }
                 told
