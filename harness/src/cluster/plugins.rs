@@ -57,15 +57,18 @@ pub fn engines(groups: &[String]) -> Vec<String> {
     found.into_iter().map(str::to_owned).collect()
 }
 
-/// What decides about pods inside the API server: on by default from 1.23 on, where its kind is served, and up to 1.24 where its is.
+/// What decides about pods inside the API server: on by default from 1.23 on, where their kinds are served (in v1 since 1.30 and 1.36), and up to
+/// 1.24 where its is.
 pub async fn built_in(discovery: &Discovery, minor: u32) -> Vec<String> {
     let policies = discovery.serves("admissionregistration.k8s.io/v1", "validatingadmissionpolicies", "list");
+    let mutating = discovery.serves("admissionregistration.k8s.io/v1", "mutatingadmissionpolicies", "list");
     let psp = discovery.serves("policy/v1beta1", "podsecuritypolicies", "list");
-    let (policies, psp) = tokio::join!(policies, psp);
+    let (policies, mutating, psp) = tokio::join!(policies, mutating, psp);
     let known = [
         ("Pod Security Admission", minor >= 23),
         // Where the API server does not say, what it should have is attempted all the same.
         ("ValidatingAdmissionPolicy", policies.unwrap_or(minor >= 30)),
+        ("MutatingAdmissionPolicy", mutating.unwrap_or(minor >= 36)),
         ("PodSecurityPolicy", psp.unwrap_or(false)),
     ];
     known.into_iter().filter(|(_, there)| *there).map(|(name, _)| name.to_owned()).collect()

@@ -44,6 +44,9 @@ fn asks(facts: &ClusterFacts, namespace: &str) -> Vec<Ask> {
     let webhooks = ["validatingwebhookconfigurations", "mutatingwebhookconfigurations"].map(admission);
     let policies = ["validatingadmissionpolicies", "validatingadmissionpolicybindings"].map(admission);
     let policies = policies.into_iter().filter(|_| there("ValidatingAdmissionPolicy"));
+    // What is made safe on its way in is kept by those that make it so; served in v1 since 1.36.
+    let mutating = ["mutatingadmissionpolicies", "mutatingadmissionpolicybindings"].map(admission);
+    let policies = policies.chain(mutating.into_iter().filter(|_| there("MutatingAdmissionPolicy")));
     let old = Resource::of("policy", "v1beta1", "podsecuritypolicies");
     let mut asks = Vec::from(labels);
     asks.extend(webhooks.into_iter().chain(policies).chain(psp::known(facts).then_some(old)).flat_map(changes));
@@ -74,13 +77,22 @@ async fn attempt(cx: &Cx) -> Attempted {
 mod tests {
     use super::*;
 
+    fn told(engines: &[&str]) -> Vec<String> {
+        let admission = engines.iter().map(ToString::to_string).collect();
+        let facts = ClusterFacts { admission, version: "v1.37.2".into(), ..ClusterFacts::default() };
+        asks(&facts, "a").iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn policies_that_mutate_are_asked_for_where_they_are_served() {
+        let (without, with) = (told(&["ValidatingAdmissionPolicy"]), told(&["ValidatingAdmissionPolicy", "MutatingAdmissionPolicy"]));
+        let more: Vec<&String> = with.iter().filter(|ask| !without.contains(ask)).collect();
+        let expected = ["policies", "policybindings"].map(|kind| ["delete", "patch", "update"].map(|verb| format!("{verb} mutatingadmission{kind}")));
+        assert_eq!(more, expected.iter().flatten().collect::<Vec<_>>());
+    }
+
     #[test]
     fn an_engine_that_is_there_is_asked_too() {
-        let told = |engines: &[&str]| {
-            let admission = engines.iter().map(ToString::to_string).collect();
-            let facts = ClusterFacts { admission, version: "v1.34.4".into(), ..ClusterFacts::default() };
-            asks(&facts, "a").iter().map(ToString::to_string).collect::<Vec<_>>()
-        };
         let built_in = told(&["Pod Security Admission", "ValidatingAdmissionPolicy"]);
         let both = told(&["Pod Security Admission", "ValidatingAdmissionPolicy", "Gatekeeper", "Kyverno"]);
         assert_eq!(both[..built_in.len()], built_in);
