@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use serde_json::Value;
+use tokio::time::{sleep, timeout};
 
 use super::docker::exec;
 
 /// Longer than any single call may take on a slow machine; waits name their own limit.
 const LIMIT: Duration = Duration::from_secs(120);
+
+/// Between two looks at what is waited for.
+const AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// kubectl for one range.
 #[derive(Clone)]
@@ -67,19 +71,34 @@ impl Kubectl {
     /// # Errors
     /// When one is not within `seconds`.
     pub(crate) async fn wait_for(&self, objects: &[Object], seconds: u32) -> Result<()> {
-        let timeout = format!("--timeout={seconds}s");
+        let within = format!("--timeout={seconds}s");
         for object in objects {
             let name = object.to_string();
             let mut args = match object.kind.as_str() {
-                "Pod" => vec!["wait", "--for=condition=Ready", &timeout, &name],
-                "Deployment" | "DaemonSet" | "StatefulSet" => vec!["rollout", "status", &timeout, &name],
-                "ResourceQuota" => vec!["wait", "--for=jsonpath={.status.hard}", &timeout, &name],
+                "Pod" => vec!["wait", "--for=condition=Ready", &within, &name],
+                "Deployment" | "DaemonSet" | "StatefulSet" => vec!["rollout", "status", &within, &name],
+                "ResourceQuota" => vec!["get", "-o", "jsonpath={.status.hard}", &name],
                 _ => continue,
             };
             if let Some(namespace) = &object.namespace {
                 args.extend(["-n", namespace]);
             }
-            self.run(&args).await.with_context(|| format!("{name} did not become ready within {seconds} s"))?;
+            let late = || format!("{name} did not become ready within {seconds} s");
+            match object.kind.as_str() {
+                "ResourceQuota" => {
+                    let counts = timeout(Duration::from_secs(seconds.into()), self.until_said(&args));
+                    counts.await.with_context(late)?.with_context(late)?;
+                }
+                _ => drop(self.run(&args).await.with_context(late)?),
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks until there is an answer: a kubectl below 1.31 waits for a value, and not for there being one.
+    async fn until_said(&self, args: &[&str]) -> Result<()> {
+        while self.run(args).await?.is_empty() {
+            sleep(AGAIN_AFTER).await;
         }
         Ok(())
     }
