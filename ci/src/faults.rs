@@ -38,8 +38,8 @@ use matrix::Row;
 use proxy::Proxy;
 use upstream::Upstream;
 
+use crate::api_server::before_1_25::proved;
 use crate::check::workspace;
-use crate::old_api_server::proved;
 use crate::prove::Seed;
 use crate::range::{Range, Sabotage};
 use crate::representatives::drawn;

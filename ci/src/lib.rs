@@ -1,4 +1,5 @@
 //! The range.
+pub mod api_server;
 pub mod apt;
 pub mod bench;
 pub mod cargo;
@@ -8,7 +9,6 @@ pub mod faults;
 pub mod holes;
 pub mod metadata_service;
 pub mod node_image;
-pub mod old_api_server;
 pub(crate) mod program_image;
 pub mod progress;
 pub mod prove;
@@ -20,3 +20,4 @@ pub mod representatives;
 pub mod suite_program;
 pub mod sweep;
 pub mod tool;
+pub mod versions;

@@ -29,6 +29,11 @@ enum Command {
     /// Prove the scenarios about PodSecurityPolicy on an API server of Kubernetes 1.24, which still has it
     #[command(name = "before-1.25")]
     Before125,
+    /// Hold the suite's dry runs and reviews against real API servers of several versions of Kubernetes
+    Versions {
+        /// Some of them, as `1.31`; all where none is named
+        versions: Vec<String>,
+    },
     /// Measure the suite by policies with one hole each: it must find them all, each in the right scenario
     Holes {
         /// On a range that is up, hardened and whole; one of its own where none is named
@@ -56,7 +61,10 @@ fn main() -> ExitCode {
             Command::Range { command } => command::range::run(command).await,
             Command::NodeImage => command::node_image::run().await,
             Command::Sweep(arguments) => command::sweep::run(arguments).await,
-            Command::Before125 => ci::old_api_server::prove(&console::progress()).await,
+            Command::Before125 => ci::api_server::before_1_25::prove(&console::progress()).await,
+            Command::Versions { versions } => {
+                ci::versions::prove(&ci::versions::named(&versions)?, &console::progress()).await
+            }
             Command::Holes { range } => ci::holes::measure(range.as_deref(), console::progress()).await,
             Command::Check => ci::check::check(console::progress()).await,
             Command::Bench { parts, range } => ci::bench::bench(&parts, range.as_deref(), console::progress()).await,

@@ -27,7 +27,7 @@ use crate::{apt, tool};
 use cache::Cache;
 use compilation::Compilation;
 use fingerprint::Fingerprint;
-use go_part::GoPart;
+pub(crate) use go_part::{GoPart, KUBERNETES_1_24, KUBERNETES_1_31, KUBERNETES_1_34, KUBERNETES_1_37};
 pub use versions::{KUBERNETES, PAUSE};
 
 /// The code that puts an image together is one of its inputs: what it did yesterday must not pass for what it does today.
@@ -98,30 +98,41 @@ pub async fn kind_binary(tell: &dyn Tell) -> anyhow::Result<PathBuf> {
     Ok(make(&[(kind, &inputs())], &cache, tell).await?.remove(0).join("kind"))
 }
 
-/// The programs of a cluster below 1.25, by name: an API server with its controllers and its kubectl, and etcd, each built from its Go
-/// module where the cache has none. With them the key of what they were made from.
+/// The programs of a cluster without nodes, by name: the API server that `part` builds from its module below `modules`, its controllers, a
+/// kubectl, and etcd, each built where the cache has none. With them the key of what they were made from.
 ///
 /// # Errors
 /// When there is no Go toolchain or a module cannot be built.
-pub(crate) async fn before_1_25(
-    module: &Path,
+pub(crate) async fn without_nodes(
+    part: &GoPart,
+    modules: &Path,
     tell: &dyn Tell,
 ) -> anyhow::Result<(Vec<(&'static str, PathBuf)>, String)> {
-    let cache = Cache::open()?;
-    let (old, etcd, own) = (&go_part::BEFORE_1_25, go_part::find("etcd"), inputs());
-    let (old_key, etcd_key) = (old.key(module)?, etcd.key(&own)?);
-    let made = match (cache.find(old.name, &old_key), cache.find(etcd.name, &etcd_key)) {
-        (Some(old), Some(etcd)) => (old, etcd),
-        _ => {
-            let _lock = cache.lock(tell).await?;
-            let mut made = make(&[(old, module), (etcd, &own)], &cache, tell).await?.into_iter();
-            made.next().zip(made.next()).expect("each part is made")
-        }
-    };
-    let mut programs = vec![("etcd", made.1.join("etcd"))];
-    programs.extend(["kube-apiserver", "kube-controller-manager", "kubectl"].map(|name| (name, made.0.join(name))));
-    let key = Fingerprint::new().text(&old_key).text(&etcd_key).finish();
-    Ok((programs, key))
+    let (cache, own) = (Cache::open()?, inputs());
+    let mut wanted = vec![(part, modules), (go_part::find("etcd"), own.as_path())];
+    // One kubectl does for all whose own would only be another one to build.
+    if !part.builds("kubectl") {
+        wanted.push((&KUBERNETES_1_34, &own));
+    }
+    let (mut found, mut print) = (Vec::new(), Fingerprint::new());
+    for (part, inputs) in &wanted {
+        let key = part.key(inputs)?;
+        found.extend(cache.find(part.name, &key));
+        print = print.text(&key);
+    }
+    if found.len() < wanted.len() {
+        let _lock = cache.lock(tell).await?;
+        found = make(&wanted, &cache, tell).await?;
+    }
+    let [made, etcd, ..] = found.as_slice() else { unreachable!("each part is made") };
+    let kubectl = found.get(2).unwrap_or(made);
+    let programs = vec![
+        ("etcd", etcd.join("etcd")),
+        ("kube-apiserver", made.join("kube-apiserver")),
+        ("kube-controller-manager", made.join("kube-controller-manager")),
+        ("kubectl", kubectl.join("kubectl")),
+    ];
+    Ok((programs, print.finish()))
 }
 
 /// A policy engine that is built like the node image's parts, and is none of them.

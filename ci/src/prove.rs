@@ -23,7 +23,7 @@ use bisect::{Finding, Group};
 use failures::failures_here;
 use judge::Complaints;
 
-use crate::old_api_server::proved;
+use crate::api_server::before_1_25::proved;
 use crate::range::{Range, Sabotage};
 use crate::suite_program::{CROWDED, asking};
 

@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ci::old_api_server::{self, OldApiServer};
+use ci::api_server::before_1_25;
 use ci::range::{Progress, RANGE_LABEL, Range};
 
 fn progress() -> Progress {
@@ -15,18 +15,18 @@ fn progress() -> Progress {
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "makes an API server"]
 async fn each_scenario_is_denied_and_fails_under_its_sabotage() {
-    old_api_server::prove(&progress()).await.unwrap();
+    before_1_25::prove(&progress()).await.unwrap();
     assert_eq!(traces(std::process::id()), [""; 0]);
 }
 
 /// Its process can be killed: the test runs itself again as that process.
-const CHILD: &str = "OLD_API_SERVER_TEST_CHILD";
+const CHILD: &str = "BEFORE_1_25_TEST_CHILD";
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "is run by the test that kills it"]
 async fn the_child() {
     if std::env::var_os(CHILD).is_some() {
-        let _server = OldApiServer::up(&progress()).await.unwrap();
+        let _server = before_1_25::up(&progress()).await.unwrap();
         tokio::time::sleep(Duration::from_secs(600)).await;
     }
 }

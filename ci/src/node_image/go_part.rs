@@ -12,7 +12,7 @@ use crate::tool;
 
 /// Some programs of one Go module.
 #[derive(Debug)]
-pub(super) struct GoPart {
+pub(crate) struct GoPart {
     /// Its directory below `modules`.
     pub(super) name: &'static str,
     packages: &'static [&'static str],
@@ -27,24 +27,27 @@ pub(super) const IDENTITY: &str = "{{.ImportPath}} {{with .Module}}{{.Path}} {{w
 
 const PLAIN: GoPart = GoPart { name: "", packages: &[], tags: "", ldflags: "-s -w", rename: None };
 
+/// What the node image's Kubernetes is.
+pub(crate) const KUBERNETES_1_34: GoPart = GoPart {
+    name: "kubernetes",
+    packages: &[
+        "k8s.io/kubernetes/cmd/kubeadm",
+        "k8s.io/kubernetes/cmd/kubelet",
+        "k8s.io/kubernetes/cmd/kubectl",
+        "k8s.io/kubernetes/cmd/kube-apiserver",
+        "k8s.io/kubernetes/cmd/kube-controller-manager",
+        "k8s.io/kubernetes/cmd/kube-scheduler",
+        "k8s.io/kubernetes/cmd/kube-proxy",
+    ],
+    // A module build knows no release; kubeadm and the kubelet compare versions with each other.
+    ldflags: "-s -w -X k8s.io/component-base/version.gitVersion=v1.34.4 \
+              -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=34",
+    ..PLAIN
+};
+
 /// In the order in which they are started: the longest first.
 pub(super) const PARTS: &[GoPart] = &[
-    GoPart {
-        name: "kubernetes",
-        packages: &[
-            "k8s.io/kubernetes/cmd/kubeadm",
-            "k8s.io/kubernetes/cmd/kubelet",
-            "k8s.io/kubernetes/cmd/kubectl",
-            "k8s.io/kubernetes/cmd/kube-apiserver",
-            "k8s.io/kubernetes/cmd/kube-controller-manager",
-            "k8s.io/kubernetes/cmd/kube-scheduler",
-            "k8s.io/kubernetes/cmd/kube-proxy",
-        ],
-        // A module build knows no release; kubeadm and the kubelet compare versions with each other.
-        ldflags: "-s -w -X k8s.io/component-base/version.gitVersion=v1.34.4 \
-                  -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=34",
-        ..PLAIN
-    },
+    KUBERNETES_1_34,
     GoPart {
         name: "containerd",
         packages: &[
@@ -79,7 +82,7 @@ pub(super) const PARTS: &[GoPart] = &[
 ];
 
 /// An API server that still has PodSecurityPolicy. It is no part of an image of a node, and its module lies with what needs it.
-pub(super) const BEFORE_1_25: GoPart = GoPart {
+pub(crate) const KUBERNETES_1_24: GoPart = GoPart {
     name: "kubernetes-1.24",
     packages: &[
         "k8s.io/kubernetes/cmd/kube-apiserver",
@@ -93,6 +96,28 @@ pub(super) const BEFORE_1_25: GoPart = GoPart {
               -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=24 \
               -X k8s.io/client-go/pkg/version.gitVersion=v1.24.17 \
               -X k8s.io/client-go/pkg/version.gitMajor=1 -X k8s.io/client-go/pkg/version.gitMinor=24",
+    ..PLAIN
+};
+
+/// What an API server without nodes is made of: with the range's own kubectl, and with no node image.
+const WITHOUT_NODES: &[&str] =
+    &["k8s.io/kubernetes/cmd/kube-apiserver", "k8s.io/kubernetes/cmd/kube-controller-manager"];
+
+/// An API server in which admission policies are two versions old, and that takes no field which came later.
+pub(crate) const KUBERNETES_1_31: GoPart = GoPart {
+    name: "kubernetes-1.31",
+    packages: WITHOUT_NODES,
+    ldflags: "-s -w -X k8s.io/component-base/version.gitVersion=v1.31.14 \
+              -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=31",
+    ..PLAIN
+};
+
+/// The newest.
+pub(crate) const KUBERNETES_1_37: GoPart = GoPart {
+    name: "kubernetes-1.37",
+    packages: WITHOUT_NODES,
+    ldflags: "-s -w -X k8s.io/component-base/version.gitVersion=v1.37.2 \
+              -X k8s.io/component-base/version.gitMajor=1 -X k8s.io/component-base/version.gitMinor=37",
     ..PLAIN
 };
 
@@ -184,7 +209,13 @@ impl GoPart {
         Ok(())
     }
 
-    fn module(&self, inputs: &Path) -> PathBuf {
+    /// Whether that program is among its own.
+    pub(super) fn builds(&self, program: &str) -> bool {
+        self.packages.iter().any(|package| package.rsplit('/').next() == Some(program))
+    }
+
+    /// Where its go.mod lies.
+    pub(crate) fn module(&self, inputs: &Path) -> PathBuf {
         inputs.join("modules").join(self.name)
     }
 }
@@ -213,21 +244,17 @@ fn go(module: &Path) -> Command {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api_server::Version;
 
     #[test]
     fn every_part_is_pinned() {
         let parts = PARTS.iter().map(|part| (part, super::super::inputs()));
-        for (part, inputs) in parts.chain([(&KYVERNO, super::super::engines())]) {
+        let without_nodes = crate::api_server::ALL.iter().map(Version::part);
+        for (part, inputs) in parts.chain([(&KYVERNO, super::super::engines())]).chain(without_nodes) {
             for file in ["go.mod", "go.sum"] {
                 assert!(part.module(&inputs).join(file).is_file(), "{} has no {file}", part.name);
             }
         }
-    }
-
-    #[test]
-    fn the_old_api_server_is_pinned() {
-        let module = BEFORE_1_25.module(&crate::old_api_server::data_dir());
-        assert!(module.join("go.mod").is_file() && module.join("go.sum").is_file());
     }
 
     #[test]

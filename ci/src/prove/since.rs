@@ -173,8 +173,11 @@ impl Touched {
                 let there = catalogue.sabotages.iter().filter(|sabotage| sabotage.name == *name);
                 self.sabotages.extend(there.map(|sabotage| sabotage.name.clone()));
             }
-            ["ci", "before-1.25", ..] | ["ci", "src", "old_api_server", ..] | ["ci", "src", "old_api_server.rs"] => {
-                self.told.push(format!("{file}: `cargo xtask before-1.25` proves it"));
+            ["ci", "before-1.25", ..] | ["ci", "src", "api_server", ..] | ["ci", "src", "api_server.rs"] => {
+                self.told.push(format!("{file}: `cargo xtask before-1.25` and `cargo xtask versions` prove it"));
+            }
+            ["ci", "versions", ..] | ["ci", "src", "versions", ..] | ["ci", "src", "versions.rs"] => {
+                self.told.push(format!("{file}: `cargo xtask versions` proves it"));
             }
             ["harness", "src", "attempt", rest @ ..] if !rest.is_empty() => self.kind(file, rest, catalogue),
             // What the suite is made of, and what the range is made of.
@@ -290,6 +293,7 @@ mod tests {
     #[case::reports("reports/src/junit.rs")]
     #[case::a_test("ci/tests/range.rs")]
     #[case::an_older_cluster("ci/before-1.25/sabotage/psp-for-everybody/apply.yaml")]
+    #[case::other_versions("ci/versions/expected.toml")]
     #[case::what_is_gone("ci/range/sabotage/of-last-year/flips")]
     fn nothing_to_prove(#[case] file: &str) {
         assert_eq!(subject(&[file]), None);

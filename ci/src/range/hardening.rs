@@ -16,10 +16,20 @@ const READY_SECONDS: u32 = 60;
 /// # Errors
 /// When a manifest cannot be read or is refused; the error names the file.
 pub(crate) async fn apply(kubectl: &Kubectl, names: &Names, dir: &Path) -> Result<Vec<Object>> {
+    apply_all(kubectl, names, &[dir]).await
+}
+
+/// ... of several directories, or single files, in that order.
+///
+/// # Errors
+/// As [`apply`].
+pub(crate) async fn apply_all(kubectl: &Kubectl, names: &Names, paths: &[impl AsRef<Path>]) -> Result<Vec<Object>> {
     let mut files = Vec::new();
-    for (file, text) in read_all(dir)? {
-        let manifests = fill(kubectl, names, &file, &text).await?;
-        files.push((file, manifests));
+    for path in paths {
+        for (file, text) in read_all(path.as_ref())? {
+            let manifests = fill(kubectl, names, &file, &text).await?;
+            files.push((file, manifests));
+        }
     }
     if files.is_empty() {
         return Ok(Vec::new());

@@ -18,22 +18,25 @@ pub(crate) fn data_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("range")
 }
 
-/// The `.yaml` files directly in a directory, by name; none when there is no such directory.
+/// The `.yaml` files directly in a directory, by name; none when there is no such directory. A file is itself.
 ///
 /// # Errors
 /// When one cannot be read.
 pub(crate) fn read_all(dir: &Path) -> Result<Vec<(String, String)>> {
-    let Ok(entries) = fs::read_dir(dir) else {
-        return Ok(Vec::new());
-    };
-    let mut paths: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
-    paths.sort();
+    let paths = if dir.is_file() { vec![dir.to_owned()] } else { in_folder(dir) };
     let read = |path: PathBuf| {
         let text = fs::read_to_string(&path).with_context(|| format!("{} cannot be read", path.display()))?;
         Ok((path.display().to_string(), text))
     };
     paths.into_iter().map(read).collect()
+}
+
+fn in_folder(dir: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(dir).into_iter().flatten();
+    let mut paths: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
+    paths.sort();
+    paths
 }
 
 /// Fills the placeholders of a manifest: `{{CONTROL_PLANE}}`, `{{WORKER}}`, `{{WORKER2}}`, `{{PAUSE_IMAGE}}` (by digest,
@@ -101,6 +104,7 @@ mod tests {
             fs::write(dir.join(name), name).unwrap();
         }
         let texts: Vec<_> = read_all(&dir).unwrap().into_iter().map(|(_, text)| text).collect();
+        assert_eq!(read_all(&dir.join("20-b.yaml")).unwrap().len(), 1);
         fs::remove_dir_all(&dir).unwrap();
         assert_eq!(texts, ["10-a.yaml", "20-b.yaml"]);
         assert!(read_all(&dir).unwrap().is_empty());

@@ -89,7 +89,8 @@ impl Difference<'_> {
         };
         let path = self.path.join("/");
         let found = at(place, &self.path);
-        if let Some(value) = self.value {
+        // Where there is an empty list nothing is stored: what it should hold is left away.
+        if let Some(value) = self.value.filter(|value| value.as_array().is_none_or(|list| !list.is_empty())) {
             return match found {
                 Some(found) if drops(&path, found) => Some(format!("{path} would be {found}")),
                 Some(found) if contains(found, value) => None,
@@ -226,6 +227,11 @@ mod tests {
         with("/spec/containers/0/securityContext/capabilities/drop", json!([])),
         Some(plain()),
         true
+    )]
+    #[case::an_empty_list_is_as_good_as_none(
+        with("/spec/containers/0/securityContext/capabilities/drop", json!([])),
+        Some(with("/spec/containers/0/securityContext/capabilities", Value::Null)),
+        false
     )]
     #[case::a_tag_becomes_a_digest(with("/spec/containers/0/image", json!("i:v1")), Some(plain()), true)]
     #[case::a_stranger_stands_before_ours(

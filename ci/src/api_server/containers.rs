@@ -15,9 +15,9 @@ pub(super) const API_PORT: u16 = 6443;
 const NO_RESOLVER: &str = "127.0.0.1";
 
 /// Where the programs see the files that are written for them.
-const FILES: &str = "/etc/kubernetes";
+pub(super) const FILES: &str = "/etc/kubernetes";
 
-/// What belongs to one old API server on this machine.
+/// What belongs to one API server on this machine.
 pub(super) struct Containers<'a> {
     pub(super) names: &'a Names,
     pub(super) labels: &'a [(String, String)],
@@ -62,11 +62,11 @@ impl Containers<'_> {
         address.trim().parse().with_context(|| format!("container {name} has no IPv4 address"))
     }
 
-    /// Starts the API server, or starts it anew, with the plug-in PodSecurityPolicy or without.
+    /// Starts the API server, or starts it anew, with `more` arguments.
     ///
     /// # Errors
     /// When Docker refuses.
-    pub(super) fn api_server(&self, plug_in: bool) -> Result<()> {
+    pub(super) fn api_server(&self, more: &[&str]) -> Result<()> {
         let name = format!("{}-apiserver", self.names.range());
         let _ = docker(&["rm", "--force", &name]);
         let mut arguments: Vec<String> = [
@@ -90,9 +90,7 @@ impl Containers<'_> {
             arguments.push(format!("--{option}={FILES}/{file}"));
         }
         arguments.push(format!("--secure-port={API_PORT}"));
-        if plug_in {
-            arguments.push("--enable-admission-plugins=PodSecurityPolicy".to_owned());
-        }
+        arguments.extend(more.iter().map(|argument| (*argument).to_owned()));
         self.start(&name, &format!("container:{}", etcd(self.names)), "/kube-apiserver", &arguments)
     }
 

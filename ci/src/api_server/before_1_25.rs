@@ -2,13 +2,14 @@
 //! should be, under each sabotage.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use harness::record::{Outcome, Run};
 
-use super::{OldApiServer, data_dir};
+use super::ApiServer;
+use super::version::BEFORE_1_25;
 use crate::prove::{Expected, failures, judge, sentence};
 use crate::range::Progress;
 use crate::range::sabotage::{all_in, commit, undo};
@@ -21,6 +22,11 @@ const WITHOUT_PLUG_IN: [&str; 3] =
 /// Its guard is RBAC, and not the plug-in.
 const KEPT_BY_RBAC: &str = "pod_security/labels-locked";
 
+/// `ci/before-1.25/`: its module, its hardening, its sabotages.
+fn data_dir() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("before-1.25")
+}
+
 /// The scenarios that are proved here, and that no cluster from 1.25 on can prove.
 ///
 /// # Errors
@@ -31,21 +37,31 @@ pub fn proved() -> Result<BTreeSet<String>> {
     Ok(flips.chain(WITHOUT_PLUG_IN.map(str::to_owned)).collect())
 }
 
+/// Brings one up, hardened.
+///
+/// # Errors
+/// When the machine cannot run it. Nothing of the attempt is left then.
+pub async fn up(progress: &Progress) -> Result<ApiServer> {
+    let server = ApiServer::up(&BEFORE_1_25, "before-1-25", progress).await?;
+    server.harden().await?;
+    Ok(server)
+}
+
 /// Brings an old API server up, proves the scenarios on it and ends it.
 ///
 /// # Errors
 /// Names the scenarios that did not do what they must.
 pub async fn prove(progress: &Progress) -> Result<()> {
     let program = tokio::task::spawn_blocking(crate::suite_program::built).await??;
-    let server = OldApiServer::up(progress).await?;
+    let server = up(progress).await?;
     let proved = on(&server, &program, &|line| progress.line(line)).await;
     let gone = server.down().await;
     proved.and(gone)
 }
 
-async fn on(server: &OldApiServer, program: &Path, tell: &dyn Fn(&str)) -> Result<()> {
+async fn on(server: &ApiServer, program: &Path, tell: &dyn Fn(&str)) -> Result<()> {
     // The whole suite: what cannot be tried on such a cluster must say so, and nothing of it may crash.
-    let whole = server.run(program, &[]).await?;
+    let whole = server.run(program, "prod", "psp", &[]).await?;
     is_honest(&whole)?;
     all_denied(&whole).context("the hardened API server")?;
     tell(&format!("hardened: {}", told(&whole)));
@@ -53,7 +69,7 @@ async fn on(server: &OldApiServer, program: &Path, tell: &dyn Fn(&str)) -> Resul
     for sabotage in all_in(&data_dir().join("sabotage"))? {
         let start = Instant::now();
         commit(&[&sabotage], &kubectl, names).await?;
-        let run = server.run(program, &[ABOUT]).await;
+        let run = server.run(program, "prod", "psp", &[ABOUT]).await;
         undo(&[&sabotage], &kubectl, names).await?;
         seen(Expected::of(&sabotage), &run?)?;
         tell(&format!(
@@ -64,15 +80,15 @@ async fn on(server: &OldApiServer, program: &Path, tell: &dyn Fn(&str)) -> Resul
         ));
     }
     let start = Instant::now();
-    server.plug_in(false).await?;
-    let run = server.run(program, &[]).await?;
+    server.restart(&[]).await?;
+    let run = server.run(program, "prod", "psp", &[]).await?;
     let flips = WITHOUT_PLUG_IN.map(str::to_owned).into();
     let without = Expected { name: "without the plug-in", flips: &flips, shows: &[] };
     seen(without, &about(&run))?;
     nobody_is_credited(&run)?;
     tell(&format!("{:<24} {} ({:.1} s)", "without the plug-in", told_flips(&flips), start.elapsed().as_secs_f64()));
-    server.plug_in(true).await?;
-    all_denied(&server.run(program, &[ABOUT]).await?).context("with the plug-in again")?;
+    server.restart(BEFORE_1_25.plug_ins).await?;
+    all_denied(&server.run(program, "prod", "psp", &[ABOUT]).await?).context("with the plug-in again")?;
     tell("everything is denied again");
     Ok(())
 }

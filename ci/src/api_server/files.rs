@@ -61,4 +61,4 @@ pub(super) fn kubeconfig(address: Ipv4Addr, certificate: &str, token: &str) -> S
 }
 
 /// The one context of every kubeconfig here.
-pub(super) const CONTEXT: &str = "old-api-server";
+pub(super) const CONTEXT: &str = "api-server";

@@ -1,4 +1,4 @@
-//! The suite against the old API server, as a user starts it: the real program, with a home and a kubeconfig of its own.
+//! The suite against such an API server, as a user starts it: the real program, with a home and a kubeconfig of its own.
 
 use std::fs;
 use std::path::Path;
@@ -9,27 +9,33 @@ use anyhow::{Context, Result, bail};
 use harness::record::Run;
 use tokio::process::Command;
 
-use super::OldApiServer;
+use super::ApiServer;
 use super::files::CONTEXT;
+use crate::check::workspace;
 
 /// Longer than any run takes where no probe can be placed.
 const A_RUN: Duration = Duration::from_secs(180);
 
 /// There is no node that could have an image, and no pod is ever started: any digest will do.
-const CONFORMANCE: &str = r#"[cluster.old-api-server]
+const CONFORMANCE: &str = r#"[cluster.api-server]
 namespaces = ["tenant-*"]
 agent-image = "registry.k8s.io/pause@sha256:0000000000000000000000000000000000000000000000000000000000000000"
 "#;
 
-impl OldApiServer {
+impl ApiServer {
     /// Runs what `filter` selects of the suite `prod` under the least role.
-    pub(super) async fn run(&self, program: &Path, filter: &[&str]) -> Result<Run> {
-        let home = tempfile::Builder::new().prefix("oke-conformance-old-").tempdir()?;
+    ///
+    /// # Errors
+    /// When there is no record: what the suite says.
+    pub(crate) async fn run(&self, program: &Path, suite: &str, what: &str, filter: &[&str]) -> Result<Run> {
+        let home = tempfile::Builder::new().prefix("oke-conformance-api-server-").tempdir()?;
         let kubeconfig = home.path().join("kubeconfig");
         fs::write(&kubeconfig, self.kubeconfig().await?)?;
         fs::write(home.path().join("conformance.toml"), CONFORMANCE)?;
+        let reports = workspace().join(format!("target/conformance/{}-{what}", self.names.range()));
         let suite = Command::new(program)
-            .args(["--cluster", CONTEXT, "--suite", "prod", "--report-dir", "reports"])
+            .args(["--cluster", CONTEXT, "--suite", suite, "--report-dir"])
+            .arg(&reports)
             .args(filter)
             .current_dir(home.path())
             .env_clear()
@@ -42,7 +48,7 @@ impl OldApiServer {
             bail!("the suite did not end within {} s", A_RUN.as_secs())
         };
         let ended = ended.context("the suite cannot be started")?;
-        let Ok(text) = fs::read(home.path().join("reports/run.json")) else {
+        let Ok(text) = fs::read(reports.join("run.json")) else {
             bail!("the suite wrote no record: {}", String::from_utf8_lossy(&ended.stderr).trim())
         };
         serde_json::from_slice(&text).context("the suite's record cannot be read")
