@@ -71,7 +71,7 @@ async fn one(version: &'static Version, expected: &Expected, program: &Path, pro
 async fn ask(server: &ApiServer, expected: &Expected, program: &Path, progress: &Progress) -> Result<()> {
     let (start, minor) = (Instant::now(), server.version.minor());
     let hardening = opening::harden(server).await?;
-    let hardened = server.run(program, WHOLE, "hardened", &[]).await?;
+    let hardened = server.run(program, WHOLE, &[]).await?;
     as_expected("hardened", &expected.of_hardened(minor, &hardened))?;
     let denied = hardened.scenarios.iter().filter(|record| matches!(record.outcome, Outcome::Denied { .. }));
     let denied: BTreeSet<&str> = denied.map(|record| record.id.as_str()).collect();
@@ -80,7 +80,7 @@ async fn ask(server: &ApiServer, expected: &Expected, program: &Path, progress: 
         _ => None,
     };
     opening::open(server, &hardening).await?;
-    let open = server.run(program, WHOLE, "open", &asking(|id| denied.contains(id))).await?;
+    let open = server.run(program, WHOLE, &asking(|id| denied.contains(id))).await?;
     ensure!(open.scenarios.len() == denied.len(), "open, not every scenario that was denied has run");
     as_expected("open", &expected.of_open(&open))?;
     let (name, seconds) = (server.version.name, start.elapsed().as_secs_f64());
@@ -91,7 +91,7 @@ async fn ask(server: &ApiServer, expected: &Expected, program: &Path, progress: 
 
 async fn with_exemptions(server: &ApiServer, hardened: &Run, program: &Path) -> Result<String> {
     exempt::exempt(server).await?;
-    let run = server.run(program, DRY_RUNS, "exempt", &[]).await?;
+    let run = server.run(program, DRY_RUNS, &[]).await?;
     as_expected("with exemptions", &exempt::judge(hardened, &run))?;
     server.restart(server.version.plug_ins).await?;
     let cells = run.scenarios.iter().flat_map(|record| &record.cells);

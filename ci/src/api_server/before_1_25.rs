@@ -61,7 +61,7 @@ pub async fn prove(progress: &Progress) -> Result<()> {
 
 async fn on(server: &ApiServer, program: &Path, tell: &dyn Fn(&str)) -> Result<()> {
     // The whole suite: what cannot be tried on such a cluster must say so, and nothing of it may crash.
-    let whole = server.run(program, "prod", "psp", &[]).await?;
+    let whole = server.run(program, "prod", &[]).await?;
     is_honest(&whole)?;
     all_denied(&whole).context("the hardened API server")?;
     tell(&format!("hardened: {}", told(&whole)));
@@ -69,7 +69,7 @@ async fn on(server: &ApiServer, program: &Path, tell: &dyn Fn(&str)) -> Result<(
     for sabotage in all_in(&data_dir().join("sabotage"))? {
         let start = Instant::now();
         commit(&[&sabotage], &kubectl, names).await?;
-        let run = server.run(program, "prod", "psp", &[ABOUT]).await;
+        let run = server.run(program, "prod", &[ABOUT]).await;
         undo(&[&sabotage], &kubectl, names).await?;
         seen(Expected::of(&sabotage), &run?)?;
         tell(&format!(
@@ -81,14 +81,14 @@ async fn on(server: &ApiServer, program: &Path, tell: &dyn Fn(&str)) -> Result<(
     }
     let start = Instant::now();
     server.restart(&[]).await?;
-    let run = server.run(program, "prod", "psp", &[]).await?;
+    let run = server.run(program, "prod", &[]).await?;
     let flips = WITHOUT_PLUG_IN.map(str::to_owned).into();
     let without = Expected { name: "without the plug-in", flips: &flips, shows: &[] };
     seen(without, &about(&run))?;
     nobody_is_credited(&run)?;
     tell(&format!("{:<24} {} ({:.1} s)", "without the plug-in", told_flips(&flips), start.elapsed().as_secs_f64()));
     server.restart(BEFORE_1_25.plug_ins).await?;
-    all_denied(&server.run(program, "prod", "psp", &[ABOUT]).await?).context("with the plug-in again")?;
+    all_denied(&server.run(program, "prod", &[ABOUT]).await?).context("with the plug-in again")?;
     tell("everything is denied again");
     Ok(())
 }

@@ -11,7 +11,6 @@ use tokio::process::Command;
 
 use super::ApiServer;
 use super::files::CONTEXT;
-use crate::check::workspace;
 
 /// Longer than any run takes where no probe can be placed.
 const A_RUN: Duration = Duration::from_secs(180);
@@ -23,19 +22,17 @@ agent-image = "registry.k8s.io/pause@sha256:000000000000000000000000000000000000
 "#;
 
 impl ApiServer {
-    /// Runs what `filter` selects of the suite `prod` under the least role.
+    /// Runs what `filter` selects of the built-in suite of that name under the least role.
     ///
     /// # Errors
     /// When there is no record: what the suite says.
-    pub(crate) async fn run(&self, program: &Path, suite: &str, what: &str, filter: &[&str]) -> Result<Run> {
+    pub(crate) async fn run(&self, program: &Path, suite: &str, filter: &[&str]) -> Result<Run> {
         let home = tempfile::Builder::new().prefix("oke-conformance-api-server-").tempdir()?;
         let kubeconfig = home.path().join("kubeconfig");
         fs::write(&kubeconfig, self.kubeconfig().await?)?;
         fs::write(home.path().join("conformance.toml"), CONFORMANCE)?;
-        let reports = workspace().join(format!("target/conformance/{}-{what}", self.names.range()));
         let suite = Command::new(program)
-            .args(["--cluster", CONTEXT, "--suite", suite, "--report-dir"])
-            .arg(&reports)
+            .args(["--cluster", CONTEXT, "--suite", suite, "--report-dir", "reports"])
             .args(filter)
             .current_dir(home.path())
             .env_clear()
@@ -48,7 +45,7 @@ impl ApiServer {
             bail!("the suite did not end within {} s", A_RUN.as_secs())
         };
         let ended = ended.context("the suite cannot be started")?;
-        let Ok(text) = fs::read(reports.join("run.json")) else {
+        let Ok(text) = fs::read(home.path().join("reports/run.json")) else {
             bail!("the suite wrote no record: {}", String::from_utf8_lossy(&ended.stderr).trim())
         };
         serde_json::from_slice(&text).context("the suite's record cannot be read")

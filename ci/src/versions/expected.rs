@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use anyhow::{Context, Result};
-use harness::record::{Outcome, Run};
+use harness::record::{Outcome, Record, Run};
 use harness::scenario::Guard;
 use serde::Deserialize;
 
@@ -56,25 +56,26 @@ impl Expected {
 
     /// What is wrong on a hardened API server of that minor version, a line each.
     pub(super) fn of_hardened(&self, minor: u32, run: &Run) -> Vec<String> {
-        let wrong = outcomes(run).filter_map(|(id, outcome)| match self.undecided(minor, id) {
+        let wrong = outcomes(run).filter_map(|(id, place, outcome)| match self.undecided(minor, id) {
             Some(expected) if expected.is(outcome) => None,
-            Some(expected) => Some(format!("{id} is {}, and should be {}", told(outcome), expected.told())),
+            Some(expected) => Some(format!("{id}{place} is {}, and should be {}", told(outcome), expected.told())),
             None if matches!(outcome, Outcome::Denied { .. }) => None,
-            None => Some(format!("{id} is {}, and should be denied", told(outcome))),
+            None => Some(format!("{id}{place} is {}, and should be denied", told(outcome))),
         });
         wrong.chain(self.unknown(run)).collect()
     }
 
     /// What is wrong of those that an open one has been asked, each denied while it was hardened.
     pub(super) fn of_open(&self, run: &Run) -> Vec<String> {
-        let wrong = outcomes(run).filter_map(|(id, outcome)| {
+        let wrong = outcomes(run).filter_map(|(id, place, outcome)| {
             let should = match (self.denied_anyway(id), outcome) {
                 (Some(guard), Outcome::Denied { guard: by, .. }) if *by == guard => return None,
                 (Some(guard), _) => format!("denied by {guard}"),
-                (None, Outcome::Allowed { .. }) => return None,
+                (None, Outcome::Allowed { evidence }) if !in_part(evidence) => return None,
+                (None, Outcome::Allowed { .. }) => "allowed in all that was tried".to_owned(),
                 (None, _) => "allowed".to_owned(),
             };
-            Some(format!("{id} is {}, and should be {should}", told(outcome)))
+            Some(format!("{id}{place} is {}, and should be {should}", told(outcome)))
         });
         wrong.collect()
     }
@@ -117,8 +118,23 @@ impl Undecided {
     }
 }
 
-fn outcomes(run: &Run) -> impl Iterator<Item = (&str, &Outcome)> {
-    run.scenarios.iter().map(|record| (record.id.as_str(), &record.outcome))
+/// Of each scenario in each of its cells, with words for the cell; as a whole where there is none.
+fn outcomes(run: &Run) -> impl Iterator<Item = (&str, String, &Outcome)> {
+    run.scenarios.iter().flat_map(|Record { id, cells, outcome, .. }| {
+        let cells = cells.iter().map(|cell| (id.as_str(), format!(" in {}", cell.name), &cell.outcome));
+        let whole = (cells.len() == 0).then(|| (id.as_str(), String::new(), outcome));
+        cells.chain(whole)
+    })
+}
+
+/// Whether evidence says that only some of what was tried was admitted: `4 of 48: ...`.
+fn in_part(evidence: &str) -> bool {
+    let words: Vec<&str> = evidence.split(' ').collect();
+    let counts = words.windows(3).filter(|words| words[1] == "of").filter_map(|words| {
+        let some: usize = words[0].parse().ok()?;
+        Some((some, words[2].strip_suffix(':')?.parse().ok()?))
+    });
+    counts.into_iter().any(|(some, all): (usize, usize)| some < all)
 }
 
 /// What became of it, for the reader.
@@ -136,7 +152,6 @@ pub(super) fn told(outcome: &Outcome) -> String {
 mod tests {
     use super::*;
     use crate::versions::data_dir;
-    use harness::record::Record;
     use harness::scenario::{Impact, Scope, Severity};
     use rstest::rstest;
 
@@ -225,6 +240,15 @@ mod tests {
         let mut open = run([allowed(), allowed(), rights, pod]);
         open.scenarios.drain(..2);
         assert_eq!(toml::from_str::<Expected>(EXPECTED).unwrap().of_open(&open), wrong);
+    }
+
+    #[rstest]
+    #[case::all("d may have in a 48 of 48: pod: x: admitted (dry run)", false)]
+    #[case::some("d may have in a 4 of 48: pod: x: admitted (dry run)", true)]
+    #[case::the_one("d may have in a it: admitted (dry run)", false)]
+    #[case::of_something_else("d may have in a it: 1 of 2 doors", false)]
+    fn what_is_admitted_in_part(#[case] evidence: &str, #[case] expected: bool) {
+        assert_eq!(in_part(evidence), expected);
     }
 
     #[test]
