@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail, ensure};
 use harness::record::{Outcome, Record, Run};
 
-use crate::old_api_server::proved;
+use crate::api_server::before_1_25::proved;
 use crate::prove_engines::difference;
 use crate::range::{Range, Variant};
 use crate::suite_program::{self, Run as Asked};
