@@ -34,8 +34,12 @@ const NETWORK: [(&str, &str, bool); 12] = [
 ];
 
 /// API group, and the engine that serves it.
-const ENGINES: [(&str, &str); 3] =
-    [("constraints.gatekeeper.sh", "Gatekeeper"), ("templates.gatekeeper.sh", "Gatekeeper"), ("kyverno.io", "Kyverno")];
+const ENGINES: [(&str, &str); 4] = [
+    ("constraints.gatekeeper.sh", "Gatekeeper"),
+    ("templates.gatekeeper.sh", "Gatekeeper"),
+    ("kyverno.io", "Kyverno"),
+    ("policies.kyverno.io", "Kyverno"),
+];
 
 /// The network plug-ins whose agents run on the nodes.
 pub fn network(pods: &[Pod]) -> Vec<NetworkPlugin> {
@@ -104,5 +108,6 @@ mod tests {
     fn an_engine_is_known_by_what_it_serves() {
         let groups = ["apps", "kyverno.io", "templates.gatekeeper.sh", "constraints.gatekeeper.sh"].map(String::from);
         assert_eq!(engines(&groups), ["Gatekeeper", "Kyverno"]);
+        assert_eq!(engines(&["policies.kyverno.io".to_owned()]), ["Kyverno"]);
     }
 }

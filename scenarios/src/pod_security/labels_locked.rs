@@ -54,11 +54,29 @@ fn asks(facts: &ClusterFacts, namespace: &str) -> Vec<Ask> {
         asks.extend(changes(Resource::of("templates.gatekeeper.sh", "v1", "constrainttemplates")));
     }
     if there("Kyverno") {
-        let kyverno = |version, name| Resource::of("kyverno.io", version, name);
-        asks.extend(changes(kyverno("v1", "clusterpolicies")));
-        asks.extend(changes(kyverno("v1", "policies")).map(|ask| ask.in_namespace(namespace)));
-        // One of one's own, for one's own pods (this version since Kyverno 1.13).
-        asks.push(Ask::create(kyverno("v2", "policyexceptions"), json!({})).in_namespace(namespace));
+        asks.extend(of_kyverno(namespace));
+    }
+    asks
+}
+
+/// Its kinds have come and gone: each is asked for where it is served, in the version in which it is.
+fn of_kyverno(namespace: &str) -> Vec<Ask> {
+    let own = |name| (Resource::of("kyverno.io", "v1", name), &["v1"] as &[&str]);
+    // The same in the words of admission policies, since 1.14.
+    let of_cel = |name| (Resource::of("policies.kyverno.io", "v1", name), &["v1", "v1beta1", "v1alpha1"] as &[&str]);
+    let mut asks = Vec::new();
+    for (kind, versions) in [own("clusterpolicies"), of_cel("validatingpolicies"), of_cel("imagevalidatingpolicies")] {
+        asks.extend(changes(kind).map(|ask| ask.in_any_of(versions)));
+    }
+    let in_namespace =
+        [own("policies"), of_cel("namespacedvalidatingpolicies"), of_cel("namespacedimagevalidatingpolicies")];
+    for (kind, versions) in in_namespace {
+        asks.extend(changes(kind).map(|ask| ask.in_any_of(versions).in_namespace(namespace)));
+    }
+    // One of one's own, for one's own pods.
+    let exceptions = (Resource::of("kyverno.io", "v2", "policyexceptions"), &["v2", "v2beta1"] as &[&str]);
+    for (kind, versions) in [exceptions, of_cel("policyexceptions")] {
+        asks.push(Ask::create(kind, json!({})).in_any_of(versions).in_namespace(namespace));
     }
     asks
 }
@@ -96,18 +114,17 @@ mod tests {
         let built_in = told(&["Pod Security Admission", "ValidatingAdmissionPolicy"]);
         let both = told(&["Pod Security Admission", "ValidatingAdmissionPolicy", "Gatekeeper", "Kyverno"]);
         assert_eq!(both[..built_in.len()], built_in);
-        let expected = [
-            "delete constrainttemplates",
-            "patch constrainttemplates",
-            "update constrainttemplates",
-            "delete clusterpolicies",
-            "patch clusterpolicies",
-            "update clusterpolicies",
-            "delete policies",
-            "patch policies",
-            "update policies",
-            "create policyexceptions",
+        let changed = [
+            "constrainttemplates",
+            "clusterpolicies",
+            "validatingpolicies",
+            "imagevalidatingpolicies",
+            "policies",
+            "namespacedvalidatingpolicies",
+            "namespacedimagevalidatingpolicies",
         ];
-        assert_eq!(both[built_in.len()..], expected);
+        let changed = changed.iter().flat_map(|kind| ["delete", "patch", "update"].map(|verb| format!("{verb} {kind}")));
+        let made = ["create policyexceptions"; 2].map(str::to_owned);
+        assert_eq!(both[built_in.len()..], changed.chain(made).collect::<Vec<_>>());
     }
 }

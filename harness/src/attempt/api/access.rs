@@ -100,6 +100,7 @@ impl Guarded<'_> {
     /// grant nor a refusal of exactly this by an expected guard.
     pub async fn while_served_and_known(self) -> Attempted {
         let Access { persona, discovery, asks, listed_in } = self.access;
+        let asks = served(discovery, asks).await?;
         let myself = persona.name.clone();
         let (mut allowed, mut unclear, mut refused) = (Vec::new(), Vec::new(), Vec::new());
         let mut slowest_ms = 0;
@@ -157,6 +158,25 @@ fn nothing_else(listed_in: &[String], lacking: Option<String>) -> String {
         (None, 1) => "; no other right is listed for it there".to_owned(),
         (None, some) => format!("; no other right is listed for it there or in {} others", some - 1),
     }
+}
+
+/// Those of `asks` that there is something for, each in a version in which it is served; the others need not be served.
+async fn served(discovery: &Discovery, asks: Vec<Ask>) -> Result<Vec<Ask>, NoVerdict> {
+    let mut served = Vec::new();
+    for ask in asks {
+        let Some(versions) = ask.versions else {
+            served.push(ask);
+            continue;
+        };
+        for version in versions {
+            let ask = ask.clone().in_version(version);
+            if discovery.serves(&ask.resource.group_version(), ask.resource.name, ask.verb).await? {
+                served.push(ask);
+                break;
+            }
+        }
+    }
+    Ok(served)
 }
 
 type Answered = Result<(Authorized, u64), NoVerdict>;

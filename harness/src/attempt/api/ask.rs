@@ -45,6 +45,8 @@ pub struct Ask {
     pub(crate) name: Option<String>,
     /// What the API server says of the body where it holds it for invalid, whoever sends it.
     pub(crate) invalid_for: Option<&'static str>,
+    /// Versions in which the kind may be served, or not at all; nothing where it must be, in its own.
+    pub(crate) versions: Option<&'static [&'static str]>,
     query: &'static str,
     body: Value,
 }
@@ -116,8 +118,27 @@ impl Ask {
         Self { invalid_for: Some(words), ..self }
     }
 
+    /// ... in the first of these versions that the API server has, and not at all where it has none of them: nobody has what is not served.
+    pub fn in_any_of(self, versions: &'static [&'static str]) -> Self {
+        Self { versions: Some(versions), ..self }
+    }
+
+    /// ... in that version.
+    pub(crate) fn in_version(self, version: &'static str) -> Self {
+        Self { resource: Resource { version, ..self.resource }, ..self }
+    }
+
     const fn new(verb: &'static str, resource: Resource, query: &'static str) -> Self {
-        Self { verb, resource, namespace: None, name: None, invalid_for: None, query, body: Value::Null }
+        Self {
+            verb,
+            resource,
+            namespace: None,
+            name: None,
+            invalid_for: None,
+            versions: None,
+            query,
+            body: Value::Null,
+        }
     }
 
     pub(crate) fn impersonates(&self) -> bool {
@@ -220,6 +241,11 @@ mod tests {
         Ask::connect(Resource::core("pods/exec"), "command=true").in_namespace("a").named("b"),
         "POST /api/v1/namespaces/a/pods/b/exec?command=true",
         "create pods/exec"
+    )]
+    #[case(
+        Ask::delete(Resource::of("apps", "v1", "deployments")).in_any_of(&["v1", "v1beta1"]).in_version("v1beta1").in_namespace("a").named("b"),
+        "DELETE /apis/apps/v1beta1/namespaces/a/deployments/b?dryRun=All",
+        "delete deployments"
     )]
     #[case(Ask::impersonate("b"), "GET /api", "impersonate users b")]
     fn an_ask_is_the_request_that_asks_for_it(#[case] ask: Ask, #[case] request: &str, #[case] shown: &str) {
