@@ -2,6 +2,7 @@
 //! scenario about that rule must find it and say which, and no other may be allowed.
 
 mod catalogue;
+mod gatekeeper;
 mod kyverno;
 mod policies;
 mod ways;
@@ -10,39 +11,56 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use harness::record::{Outcome, Run};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use catalogue::{Hole, Placed};
+use gatekeeper::OfGatekeeper;
 use kyverno::OfKyverno;
 use policies::OURS;
 
 use crate::prove::suite_with;
 use crate::prove_engines::difference;
+use crate::range::engine::gatekeeper::WEBHOOK;
+use crate::range::engine::list;
 use crate::range::{Engine, Lifetime, POLICIES_TAKEN_UP_AFTER, Progress, Range, data_dir};
 use crate::suite_program::asking;
 
 /// The range that has the holes, where none is named.
 const RANGE: &str = "holes";
 
-/// How many holes there are.
-pub fn count() -> usize {
-    catalogue::all().len() + kyverno::ALL.len()
+/// In whose policies holes are made where nobody is named: Gatekeeper's program takes minutes to build on a bare machine.
+const ENGINES: [Engine; 2] = [Engine::AdmissionPolicy, Engine::Kyverno];
+
+/// How many holes there are in the policies of `engines`.
+fn count(engines: &[Engine]) -> usize {
+    let of = |engine: &Engine| match engine {
+        Engine::PodSecurity => 0,
+        Engine::AdmissionPolicy => catalogue::all().len(),
+        Engine::Kyverno => kyverno::all().len(),
+        Engine::Gatekeeper => gatekeeper::ALL.len(),
+    };
+    engines.iter().map(of).sum()
 }
 
-/// Makes every hole on `range`, as many at once as can be told apart, and looks whether the suite finds it; `tell` hears of each round.
+/// Makes every hole on `range`, as many at once as can be told apart, and looks whether the suite finds it; `tell` hears of each round. Where
+/// an engine is named, those in its policies alone.
 ///
 /// # Errors
 /// Names the holes that were not found, and what was allowed without one. The range is as it was hardened then, if it can be.
-pub async fn find(range: &Range, tell: &dyn Fn(&str)) -> Result<()> {
+pub async fn find(range: &Range, engine: Option<Engine>, tell: &dyn Fn(&str)) -> Result<()> {
+    let engines = engine.map_or(ENGINES.to_vec(), |engine| vec![engine]);
+    let all = count(&engines);
+    ensure!(all > 0, "no hole is made in what keeps the standards by labels alone; name another engine");
+    range.engine(Engine::PodSecurity, tell).await?;
     let before = range.objects().await?;
     let search = Search { range, tell, all: catalogue::all() };
-    let searched = search.whole().await;
+    let searched = search.whole(&engines).await;
     let restored = search.restore().await;
     range.engine(Engine::PodSecurity, tell).await.context("the range cannot be hardened as it was")?;
     let wrong = searched?;
     restored?;
     let missed = wrong.iter().filter(|said| said.starts_with(NOT_FOUND)).count();
-    tell(&format!("{} of {} holes are found", count() - missed, count()));
+    tell(&format!("{} of {all} holes are found", all - missed));
     ensure!(wrong.is_empty(), "{}", wrong.join("; "));
     let left = difference(&before, &range.objects().await?);
     ensure!(left.is_empty(), "the holes have changed the range: {}", left.join("; "));
@@ -53,13 +71,13 @@ pub async fn find(range: &Range, tell: &dyn Fn(&str)) -> Result<()> {
 ///
 /// # Errors
 /// As [`find`], and when the range does not come up.
-pub async fn measure(range: Option<&str>, progress: Progress) -> Result<()> {
+pub async fn measure(range: Option<&str>, engine: Option<Engine>, progress: Progress) -> Result<()> {
     let tell = |line: &str| println!("{line}");
     if let Some(name) = range {
-        return find(&Range::attach(name).await?, &tell).await;
+        return find(&Range::attach(name).await?, engine, &tell).await;
     }
     let range = Range::up(RANGE, Lifetime::ThrowAway, progress).await?;
-    let found = find(&range, &tell).await;
+    let found = find(&range, engine, &tell).await;
     range.down().await?;
     found
 }
@@ -72,7 +90,7 @@ struct Search<'a> {
 
 impl Search<'_> {
     /// What is not as it must be.
-    async fn whole(&self) -> Result<Vec<String>> {
+    async fn whole(&self, engines: &[Engine]) -> Result<Vec<String>> {
         let file = data_dir().join("holes/company.yaml");
         let company = std::fs::read_to_string(&file).with_context(|| format!("{} cannot be read", file.display()))?;
         self.range.engine(Engine::AdmissionPolicy, self.tell).await?;
@@ -80,16 +98,32 @@ impl Search<'_> {
         // What is allowed without any, nothing has opened.
         let mut wrong = complaints(&[], &suite_with(self.range, &asking(|id| self.asks(id))).await?);
         ensure!(wrong.is_empty(), "without any hole, {}", wrong.join("; "));
-        let rounds = catalogue::rounds(&self.all);
-        for (number, holes) in rounds.iter().enumerate() {
-            let name = format!("round {} of {}", number + 1, rounds.len());
-            wrong.extend(self.round(&name, holes, |id| self.asks(id), self.make(holes)).await?);
+        for engine in engines {
+            wrong.extend(self.in_policies_of(*engine).await?);
         }
-        let of_kyverno: Vec<Placed> = kyverno::ALL.iter().map(OfKyverno::seen).collect();
-        // It takes its time with each pod: nobody else is asked.
-        let asks = |id: &str| of_kyverno.iter().any(|placed| placed.hole.scenario == id);
-        wrong.extend(self.round("Kyverno", &of_kyverno, asks, self.make_of_kyverno()).await?);
         Ok(wrong)
+    }
+
+    async fn in_policies_of(&self, engine: Engine) -> Result<Vec<String>> {
+        match engine {
+            Engine::PodSecurity => Ok(Vec::new()),
+            Engine::AdmissionPolicy => {
+                let (rounds, mut wrong) = (catalogue::rounds(&self.all), Vec::new());
+                for (number, holes) in rounds.iter().enumerate() {
+                    let name = format!("round {} of {}", number + 1, rounds.len());
+                    wrong.extend(self.round(&name, holes, |id| self.asks(id), self.make(holes)).await?);
+                }
+                Ok(wrong)
+            }
+            Engine::Kyverno => {
+                let holes: Vec<Placed> = kyverno::all().iter().map(OfKyverno::seen).collect();
+                self.round("Kyverno", &holes, |id| concerns(&holes, id), self.make_of_kyverno()).await
+            }
+            Engine::Gatekeeper => {
+                let holes: Vec<Placed> = gatekeeper::ALL.iter().map(OfGatekeeper::seen).collect();
+                self.round("Gatekeeper", &holes, |id| concerns(&holes, id), self.make_of_gatekeeper()).await
+            }
+        }
     }
 
     /// What is not as it must be once these holes are `made`.
@@ -120,11 +154,25 @@ impl Search<'_> {
     }
 
     async fn make_of_kyverno(&self) -> Result<()> {
-        let (standards, of_kyverno) = policies::with_kyverno(kyverno::ALL)?;
+        let (standards, of_kyverno) = policies::with_kyverno(&kyverno::all())?;
         self.clear().await?;
         self.range.engine(Engine::Kyverno, self.tell).await?;
         self.in_place_of_others(&standards).await?;
-        self.range.kyverno_keeps(&list(&of_kyverno)).await
+        self.range.kyverno_keeps(&of_kyverno).await
+    }
+
+    async fn make_of_gatekeeper(&self) -> Result<()> {
+        let (standards, made) = policies::with_gatekeeper(gatekeeper::ALL)?;
+        self.clear().await?;
+        self.range.engine(Engine::Gatekeeper, self.tell).await?;
+        self.in_place_of_others(&standards).await?;
+        let kubectl = self.range.kubectl();
+        kubectl.apply(&gatekeeper::exempting().to_string()).await?;
+        // Who looks after that label would not let it be set.
+        let unwatched = format!("--patch={}", gatekeeper::unwatched());
+        kubectl.run(&["patch", WEBHOOK, "--type=json", &unwatched]).await?;
+        kubectl.run(&["label", "namespace", gatekeeper::IGNORED, gatekeeper::IGNORE]).await?;
+        self.range.gatekeeper_keeps(&made.templates, &made.constraints).await
     }
 
     async fn in_place_of_others(&self, policies: &[Value]) -> Result<()> {
@@ -145,10 +193,10 @@ impl Search<'_> {
     /// Takes away what is none of the engines'.
     async fn restore(&self) -> Result<()> {
         self.clear().await?;
-        self.range
-            .kubectl()
-            .delete(&["rolebindings,serviceaccounts,runtimeclasses", "--all-namespaces", "--selector", OURS])
-            .await
+        let kubectl = self.range.kubectl();
+        let unlabelled = format!("{}-", gatekeeper::IGNORE.trim_end_matches('='));
+        kubectl.run(&["label", "namespace", gatekeeper::IGNORED, &unlabelled]).await?;
+        kubectl.delete(&["rolebindings,serviceaccounts,runtimeclasses", "--all-namespaces", "--selector", OURS]).await
     }
 
     /// Whether a scenario asks about admission.
@@ -157,8 +205,9 @@ impl Search<'_> {
     }
 }
 
-fn list(items: &[Value]) -> String {
-    json!({ "apiVersion": "v1", "kind": "List", "items": items }).to_string()
+/// Whether one of `holes` is a scenario's to find: engines behind webhooks take their time with each pod, and nobody else is asked.
+fn concerns(holes: &[Placed], id: &str) -> bool {
+    holes.iter().any(|placed| placed.hole.scenario == id)
 }
 
 const NOT_FOUND: &str = "not found: ";
@@ -173,8 +222,8 @@ fn complaints(holes: &[Placed], run: &Run) -> Vec<String> {
         let told = match &cell.outcome {
             Outcome::Allowed { .. } if holes.iter().any(has_its_hole) => continue,
             Outcome::Denied { .. } | Outcome::NotApplicable { .. } => continue,
-            // Kyverno does not look at its own namespace.
-            _ if Engine::Kyverno.home() == Some(&cell.name) => continue,
+            // Engines do not look at their own namespaces.
+            _ if Engine::ALL.iter().any(|engine| engine.home() == Some(&cell.name)) => continue,
             Outcome::Allowed { evidence } => format!("allowed ({evidence})"),
             Outcome::Inconclusive { why, .. } => format!("inconclusive ({why})"),
             Outcome::Waived { .. } => "waived".into(),
@@ -203,10 +252,7 @@ mod tests {
     #[test]
     fn the_readme_has_the_score() {
         let readme = std::fs::read_to_string(crate::check::workspace().join("README.md")).unwrap();
-        assert!(
-            readme.contains(&format!("{} of {} holes", count(), count())),
-            "README.md must say {} of {0} holes",
-            count()
-        );
+        let all = count(&ENGINES);
+        assert!(readme.contains(&format!("{all} of {all} holes")), "README.md must say {all} of {all} holes");
     }
 }

@@ -3,6 +3,7 @@ pub mod api_server;
 pub mod apt;
 pub mod bench;
 pub mod cargo;
+pub(crate) mod certificate;
 pub mod check;
 pub mod docker_engine;
 pub mod faults;

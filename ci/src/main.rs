@@ -6,6 +6,7 @@ mod console;
 use std::process::ExitCode;
 
 use ci::bench::Part;
+use ci::range::Engine;
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
@@ -39,6 +40,9 @@ enum Command {
         /// On a range that is up, hardened and whole; one of its own where none is named
         #[arg(long, value_name = "NAME")]
         range: Option<String>,
+        /// In this engine's policies alone; in all but Gatekeeper's, whose program takes minutes to build, where none is named
+        #[arg(long)]
+        engine: Option<Engine>,
     },
     /// Run every test: those that need no cluster, then those that do, then the proof by sabotage, with each engine and under faults
     Check,
@@ -65,7 +69,7 @@ fn main() -> ExitCode {
             Command::Versions { versions } => {
                 ci::versions::prove(&ci::versions::named(&versions)?, &console::progress()).await
             }
-            Command::Holes { range } => ci::holes::measure(range.as_deref(), console::progress()).await,
+            Command::Holes { range, engine } => ci::holes::measure(range.as_deref(), engine, console::progress()).await,
             Command::Check => ci::check::check(console::progress()).await,
             Command::Bench { parts, range } => ci::bench::bench(&parts, range.as_deref(), console::progress()).await,
             Command::Readme => {

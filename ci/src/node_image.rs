@@ -150,17 +150,30 @@ pub(crate) struct EngineProgram {
 /// # Errors
 /// When there is no Go toolchain or the module cannot be had or built.
 pub(crate) async fn kyverno(tell: &dyn Tell) -> anyhow::Result<EngineProgram> {
-    let (cache, part, inputs) = (Cache::open()?, go_part::KYVERNO, engines());
+    engine(&go_part::KYVERNO, "github.com/kyverno/kyverno", tell).await
+}
+
+/// Gatekeeper's manager, in the same way.
+///
+/// # Errors
+/// As [`kyverno`].
+pub(crate) async fn gatekeeper(tell: &dyn Tell) -> anyhow::Result<EngineProgram> {
+    engine(&go_part::GATEKEEPER, "github.com/open-policy-agent/gatekeeper/v3", tell).await
+}
+
+/// An engine whose program Go calls as its part is called.
+async fn engine(part: &GoPart, module: &str, tell: &dyn Tell) -> anyhow::Result<EngineProgram> {
+    let (cache, inputs) = (Cache::open()?, engines());
     let key = part.key(&inputs)?;
     let made = match cache.find(part.name, &key) {
         Some(made) => made,
         None => {
             let _lock = cache.lock(tell).await?;
-            make(&[(&part, &inputs)], &cache, tell).await?.remove(0)
+            make(&[(part, &inputs)], &cache, tell).await?.remove(0)
         }
     };
-    let source = go_part::source(&inputs, part.name, "github.com/kyverno/kyverno").await?;
-    Ok(EngineProgram { path: made.join("kyverno"), key, source })
+    let source = go_part::source(&inputs, part.name, module).await?;
+    Ok(EngineProgram { path: made.join(part.name), key, source })
 }
 
 /// The modules of policy engines.

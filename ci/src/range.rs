@@ -17,7 +17,7 @@ mod bring_up;
 pub(crate) mod change;
 mod containers;
 pub(crate) mod docker;
-mod engine;
+pub(crate) mod engine;
 mod families;
 mod fence;
 pub(crate) mod hardening;
@@ -43,6 +43,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use harness::settings::ClusterSettings;
+use serde_json::Value;
 
 pub(crate) use change::POLICIES_TAKEN_UP_AFTER;
 pub use engine::Engine;
@@ -384,8 +385,17 @@ impl Range {
     ///
     /// # Errors
     /// When it refuses them, or does not say in time that they are kept.
-    pub(crate) async fn kyverno_keeps(&self, policies: &str) -> Result<()> {
-        engine::kyverno_keeps(&self.kubectl(), policies).await
+    pub(crate) async fn kyverno_keeps(&self, policies: &[Value]) -> Result<()> {
+        engine::kyverno::keeps(&self.kubectl(), policies).await
+    }
+
+    /// Has the Gatekeeper in place keep `constraints` of `templates` instead of its own.
+    ///
+    /// # Errors
+    /// When it refuses them.
+    pub(crate) async fn gatekeeper_keeps(&self, templates: &[Value], constraints: &[Value]) -> Result<()> {
+        engine::gatekeeper::take_away(&self.kubectl()).await?;
+        engine::gatekeeper::keeps(&self.kubectl(), templates, constraints).await
     }
 
     /// What the metadata service was asked so far, a JSON object a line.

@@ -4,6 +4,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use super::catalogue::{ELSEWHERE, HARDENED, Hole, Kept, PLACES, Placed};
+use super::gatekeeper::OfGatekeeper;
 use super::kyverno::OfKyverno;
 use super::ways::Policy;
 use crate::range::{data_dir, read_all};
@@ -128,48 +129,58 @@ fn taken(standards: &mut [Value], rules: &[&str]) -> Result<Vec<(String, Value)>
     Ok(taken)
 }
 
-/// What is in place of the range's own policies while Kyverno keeps some of their rules, with a hole in each of its policies.
+/// What is in place of the range's own policies while Kyverno keeps some of their rules, with a hole in each of its policies: of the API server,
+/// and of Kyverno, exceptions first.
 ///
 /// # Errors
 /// When the range's own are not as they are taken for.
 pub(super) fn with_kyverno(holes: &[OfKyverno]) -> Result<(Vec<Value>, Vec<Value>)> {
-    let (mut all, mut made) = (Vec::new(), Vec::new());
+    let (mut all, mut made, mut exceptions) = (Vec::new(), Vec::new(), Vec::new());
     for place in PLACES.into_iter().chain([ELSEWHERE]) {
         let mut standards = documents("engines/admission-policy")?;
         for hole in holes.iter().filter(|hole| hole.place == place) {
             for (number, (_, spec)) in taken(&mut standards, hole.rules)?.into_iter().enumerate() {
-                let name = format!("hole-{}-{number}", hole.scenario.rsplit('/').next().unwrap_or_default());
-                let whole = kept_by_kyverno(place, &name, &spec);
-                let mut opened = whole.clone();
-                (hole.open)(&mut opened["spec"]["rules"][0]);
+                let name = format!("hole-{place}-{}-{number}", hole.scenario.rsplit('/').next().unwrap_or_default());
+                let (whole, opened) = hole.made(&name, &spec);
                 ensure!(opened != whole, "{}: this opens nothing: {}", hole.scenario, hole.what);
-                made.push(opened);
+                made.extend(opened.policies);
+                exceptions.extend(opened.exceptions);
+            }
+        }
+        standards.iter_mut().for_each(|document| keep_to(place, document));
+        all.extend(standards);
+    }
+    Ok((all, [exceptions, made].concat()))
+}
+
+/// What Gatekeeper is given.
+#[derive(Debug, Default)]
+pub(super) struct OfTemplates {
+    pub(super) templates: Vec<Value>,
+    pub(super) constraints: Vec<Value>,
+}
+
+/// What is in place of the range's own policies while Gatekeeper keeps some of their rules, with a hole in each of its constraints or beside it.
+///
+/// # Errors
+/// When the range's own are not as they are taken for.
+pub(super) fn with_gatekeeper(holes: &[OfGatekeeper]) -> Result<(Vec<Value>, OfTemplates)> {
+    let (mut all, mut made) = (Vec::new(), OfTemplates::default());
+    for place in PLACES.into_iter().chain([ELSEWHERE]) {
+        let mut standards = documents("engines/admission-policy")?;
+        for (number, hole) in holes.iter().enumerate().filter(|(_, hole)| hole.place == place) {
+            for (part, (_, spec)) in taken(&mut standards, hole.rules)?.into_iter().enumerate() {
+                let (whole, opened) = hole.made(&format!("hole-{number}-{part}"), &spec);
+                let opens = opened != whole || !hole.is_in_it();
+                ensure!(opens, "{}: this opens nothing: {}", hole.scenario, hole.what);
+                made.templates.push(opened.template);
+                made.constraints.push(opened.constraint);
             }
         }
         standards.iter_mut().for_each(|document| keep_to(place, document));
         all.extend(standards);
     }
     Ok((all, made))
-}
-
-/// The rules of an admission policy as Kyverno's own, about the pods of one namespace.
-fn kept_by_kyverno(place: &str, name: &str, spec: &Value) -> Value {
-    json!({
-        "apiVersion": "kyverno.io/v1", "kind": "ClusterPolicy", "metadata": { "name": name, "labels": { OURS: "" } },
-        "spec": {
-            "background": false,
-            // As the range's own of Kyverno: no answer is no refusal.
-            "webhookConfiguration": { "timeoutSeconds": 30 },
-            "rules": [{
-                "name": "kept",
-                "match": { "any": [{ "resources": { "kinds": ["Pod"], "namespaces": [place] } }] },
-                "validate": {
-                    "failureAction": "Enforce",
-                    "cel": { "variables": spec["variables"], "expressions": spec["validations"] },
-                },
-            }],
-        },
-    })
 }
 
 fn documents(directory: &str) -> Result<Vec<Value>> {
@@ -199,6 +210,7 @@ mod tests {
         for round in rounds(&all) {
             with(&round).unwrap();
         }
-        with_kyverno(super::super::kyverno::ALL).unwrap();
+        with_kyverno(&super::super::kyverno::all()).unwrap();
+        with_gatekeeper(super::super::gatekeeper::ALL).unwrap();
     }
 }

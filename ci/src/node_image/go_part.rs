@@ -125,6 +125,10 @@ pub(crate) const KUBERNETES_1_37: GoPart = GoPart {
 pub(super) const KYVERNO: GoPart =
     GoPart { name: "kyverno", packages: &["github.com/kyverno/kyverno/cmd/kyverno"], ..PLAIN };
 
+/// Another one.
+pub(super) const GATEKEEPER: GoPart =
+    GoPart { name: "gatekeeper", packages: &["github.com/open-policy-agent/gatekeeper/v3"], ..PLAIN };
+
 /// # Panics
 /// When no part has that name.
 pub(super) fn find(name: &str) -> &'static GoPart {
@@ -250,7 +254,8 @@ mod tests {
     fn every_part_is_pinned() {
         let parts = PARTS.iter().map(|part| (part, super::super::inputs()));
         let without_nodes = crate::api_server::ALL.iter().map(Version::part);
-        for (part, inputs) in parts.chain([(&KYVERNO, super::super::engines())]).chain(without_nodes) {
+        let engines = [&KYVERNO, &GATEKEEPER].map(|part| (part, super::super::engines()));
+        for (part, inputs) in parts.chain(engines).chain(without_nodes) {
             for file in ["go.mod", "go.sum"] {
                 assert!(part.module(&inputs).join(file).is_file(), "{} has no {file}", part.name);
             }

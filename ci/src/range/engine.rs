@@ -3,13 +3,16 @@
 //! Each has a directory `ci/range/engines/NAME/` with a `README` line and its manifests. `without-pod-security.yaml` beside them takes the
 //! standards out of Pod Security Admission's hands; what is refused then, another refuses.
 
-mod kyverno;
+pub(crate) mod gatekeeper;
+mod image;
+pub(crate) mod kyverno;
+mod release;
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::hardening;
 use super::kubectl::Kubectl;
@@ -29,11 +32,13 @@ pub enum Engine {
     AdmissionPolicy,
     /// Kyverno, a webhook.
     Kyverno,
+    /// Gatekeeper, another one.
+    Gatekeeper,
 }
 
 impl Engine {
     /// All, the hardened range's own last, so that going through them ends with it.
-    pub const ALL: [Self; 3] = [Self::AdmissionPolicy, Self::Kyverno, Self::PodSecurity];
+    pub const ALL: [Self; 4] = [Self::AdmissionPolicy, Self::Kyverno, Self::Gatekeeper, Self::PodSecurity];
 
     /// Its directory's name.
     pub fn name(self) -> &'static str {
@@ -41,6 +46,7 @@ impl Engine {
             Self::PodSecurity => "pod-security",
             Self::AdmissionPolicy => "admission-policy",
             Self::Kyverno => "kyverno",
+            Self::Gatekeeper => "gatekeeper",
         }
     }
 
@@ -56,7 +62,11 @@ impl Engine {
 
     /// The namespace that it runs in, where it is no part of the API server: Pod Security Admission keeps the standards there.
     pub(crate) fn home(self) -> Option<&'static str> {
-        (self == Self::Kyverno).then_some("kyverno")
+        match self {
+            Self::PodSecurity | Self::AdmissionPolicy => None,
+            Self::Kyverno => Some(kyverno::HOME),
+            Self::Gatekeeper => Some(gatekeeper::HOME),
+        }
     }
 
     /// How its refusals begin.
@@ -65,6 +75,7 @@ impl Engine {
             Self::PodSecurity => "violates PodSecurity ",
             Self::AdmissionPolicy => "ValidatingAdmissionPolicy 'pod-security-",
             Self::Kyverno => "admission webhook \"validate.kyverno.svc-fail",
+            Self::Gatekeeper => "admission webhook \"validation.gatekeeper.sh\" denied the request: [pod-security-",
         }
     }
 
@@ -75,8 +86,10 @@ impl Engine {
         for other in Self::ALL.into_iter().filter(|other| *other != self) {
             other.remove(kubectl).await.with_context(|| format!("engine {} cannot be taken away", other.name()))?;
         }
-        if self == Self::Kyverno {
-            kyverno::install(kubectl, names, say).await?;
+        match self {
+            Self::PodSecurity | Self::AdmissionPolicy => {}
+            Self::Kyverno => kyverno::install(kubectl, names, say).await?,
+            Self::Gatekeeper => gatekeeper::install(kubectl, names, say).await?,
         }
         self.give_back(kubectl, names).await
     }
@@ -87,6 +100,7 @@ impl Engine {
             Self::PodSecurity => without_pod_security(kubectl).await?,
             Self::AdmissionPolicy => kubectl.delete(&["validatingadmissionpolicybindings", "--selector", OURS]).await?,
             Self::Kyverno => kyverno::take_away(kubectl).await?,
+            Self::Gatekeeper => gatekeeper::take_away(kubectl).await?,
         }
         self.until(kubectl, false).await
     }
@@ -97,6 +111,7 @@ impl Engine {
             Self::PodSecurity => hardening::apply(kubectl, names, &data_dir().join("hardened")).await.map(drop)?,
             Self::AdmissionPolicy => kubectl.apply(&manifests(self, "")?).await.map(drop)?,
             Self::Kyverno => kyverno::give_back(kubectl).await?,
+            Self::Gatekeeper => gatekeeper::give_back(kubectl).await?,
         }
         if self != Self::PodSecurity {
             without_pod_security(kubectl).await?;
@@ -112,6 +127,7 @@ impl Engine {
                 kubectl.delete(&[policies, "--selector", OURS]).await
             }
             Self::Kyverno => kyverno::remove(kubectl).await,
+            Self::Gatekeeper => gatekeeper::remove(kubectl).await,
         }
     }
 
@@ -143,8 +159,6 @@ impl Engine {
     }
 }
 
-pub(super) use kyverno::keeps as kyverno_keeps;
-
 /// On every policy of ours, by which it is taken away.
 const OURS: &str = "oke-conformance.range/engine";
 
@@ -154,6 +168,11 @@ fn manifests(engine: Engine, begin: &str) -> Result<String> {
     let begin = directory.join(begin).display().to_string();
     let files = read_all(&directory)?.into_iter().filter(|(file, _)| file.starts_with(&begin));
     Ok(files.map(|(_, text)| text).collect::<Vec<_>>().join("\n---\n"))
+}
+
+/// Objects as one document.
+pub(crate) fn list(items: &[Value]) -> String {
+    json!({ "apiVersion": "v1", "kind": "List", "items": items }).to_string()
 }
 
 async fn without_pod_security(kubectl: &Kubectl) -> Result<()> {
