@@ -1,5 +1,6 @@
 //! The suite's dry runs and reviews, held against real API servers of several versions of Kubernetes: hardened, and open.
 
+mod crowd;
 mod exempt;
 mod expected;
 mod opening;
@@ -19,8 +20,8 @@ use expected::Expected;
 
 /// API servers that are up beside each other, at half a gigabyte each: most of their time goes by while something comes up or goes.
 const AT_ONCE: usize = 4;
-/// The version whose Pod Security is told to pass over something: what that is told by is the same in all.
-const WITH_EXEMPTIONS: &str = "1.34";
+/// The version whose Pod Security is told to pass over something, and that is crowded: what that is told by is the same in all.
+const WITH_MORE: &str = "1.34";
 /// Everything that the API server alone decides is in it, and what it does not decide must say so.
 const WHOLE: &str = "prod";
 /// The dry runs and reviews alone.
@@ -76,13 +77,16 @@ async fn ask(server: &ApiServer, expected: &Expected, program: &Path, progress: 
     let denied = hardened.scenarios.iter().filter(|record| matches!(record.outcome, Outcome::Denied { .. }));
     let denied: BTreeSet<&str> = denied.map(|record| record.id.as_str()).collect();
     let exempt = match server.version.name {
-        WITH_EXEMPTIONS => Some(with_exemptions(server, &hardened, program).await?),
+        WITH_MORE => Some(with_exemptions(server, &hardened, program).await?),
         _ => None,
     };
     opening::open(server, &hardening).await?;
     let open = server.run(program, WHOLE, &asking(|id| denied.contains(id))).await?;
     ensure!(open.scenarios.len() == denied.len(), "open, not every scenario that was denied has run");
     as_expected("open", &expected.of_open(&open))?;
+    if server.version.name == WITH_MORE {
+        crowd::refused(server, program).await?;
+    }
     let (name, seconds) = (server.version.name, start.elapsed().as_secs_f64());
     let exempt = exempt.map(|told| format!("; {told}")).unwrap_or_default();
     progress.line(&format!("{name}: hardened {}{exempt}; open {} ({seconds:.1} s)", told(&hardened), told(&open)));

@@ -25,9 +25,17 @@ impl ApiServer {
     /// # Errors
     /// When there is no record: what the suite says.
     pub(crate) async fn run(&self, program: &Path, suite: &str, filter: &[&str]) -> Result<Run> {
+        self.run_told("", program, suite, filter).await
+    }
+
+    /// ... with more lines in its entry of conformance.toml.
+    ///
+    /// # Errors
+    /// As [`ApiServer::run`].
+    pub(crate) async fn run_told(&self, more: &str, program: &Path, suite: &str, filter: &[&str]) -> Result<Run> {
         let asked = Asked {
             cluster: CONTEXT,
-            conformance: CONFORMANCE,
+            conformance: &format!("{CONFORMANCE}{more}"),
             kubeconfig: &self.kubeconfig().await?,
             suite,
             more: filter,
