@@ -156,7 +156,8 @@ fn passes(outcome: &Outcome) -> bool {
     matches!(outcome, Outcome::Denied { .. } | Outcome::NotApplicable { .. })
 }
 
-fn told(outcome: &Outcome) -> String {
+/// What came of a cell, and the words for it.
+pub(crate) fn told(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Denied { guard, evidence, .. } => format!("denied by {guard}: {evidence}"),
         Outcome::Allowed { evidence } => format!("allowed: {evidence}"),

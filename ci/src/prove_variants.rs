@@ -4,10 +4,10 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use harness::record::{Outcome, Record, Run};
+use harness::record::{Record, Run};
 
 use crate::api_server::before_1_25::proved;
-use crate::prove_engines::difference;
+use crate::prove_engines::{difference, told};
 use crate::range::{Range, Variant};
 use crate::suite_program::{self, Run as Asked};
 
@@ -106,7 +106,7 @@ fn judge(range: &Range, group: &[&Variant], run: &Run) -> Result<Vec<String>> {
             says.iter().filter(|(of, _)| *of == record.id).map(|(_, words)| words.as_str()).collect();
         let is_elsewhere = elsewhere.contains(&record.id) || record.id == AS_EVER;
         complaints.extend(
-            told(record)
+            said(record)
                 .into_iter()
                 .filter(|told| !is_right(told, &words, is_elsewhere))
                 .map(|told| format!("{} is {told}", record.id)),
@@ -140,19 +140,11 @@ fn is_right(told: &str, words: &[&str], is_elsewhere: bool) -> bool {
 }
 
 /// What is said of each cell.
-fn told(record: &Record) -> Vec<String> {
-    let outcomes: Vec<&Outcome> = match record.cells.as_slice() {
-        [] => vec![&record.outcome],
-        cells => cells.iter().map(|cell| &cell.outcome).collect(),
-    };
-    let told = outcomes.into_iter().map(|outcome| match outcome {
-        Outcome::Denied { guard, evidence, control, .. } => format!("denied by {guard}: {evidence}; {control}"),
-        Outcome::Allowed { evidence } => format!("allowed: {evidence}"),
-        Outcome::Waived { reason, .. } => format!("waived: {reason}"),
-        Outcome::Inconclusive { why, .. } => format!("inconclusive: {why}"),
-        Outcome::NotApplicable { why } => format!("not applicable: {why}"),
-    });
-    told.collect()
+fn said(record: &Record) -> Vec<String> {
+    match record.cells.as_slice() {
+        [] => vec![told(&record.outcome)],
+        cells => cells.iter().map(|cell| told(&cell.outcome)).collect(),
+    }
 }
 
 #[cfg(test)]
