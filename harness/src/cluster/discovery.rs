@@ -3,6 +3,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::APIResourceList;
+use kube::core::Status;
 use kube::core::discovery::v2::APIGroupDiscoveryList;
 use kube::{Client, Error};
 use tokio::sync::OnceCell;
@@ -44,7 +45,7 @@ impl Discovery {
         };
         match listed {
             Ok(list) => Ok(Some(list)),
-            Err(Error::Api(status)) if status.code == 404 => Ok(None),
+            Err(Error::Api(status)) if is_unknown(&status) => Ok(None),
             Err(error) => {
                 Err(NoVerdict::inconclusive(format!("cannot ask what {group_version} serves: {}", told(&error))))
             }
@@ -65,6 +66,12 @@ impl Discovery {
             }
         }
     }
+}
+
+/// Whether the API server itself says that it knows no such kind, or no such group: a 404 of somebody on the way says nothing of either.
+pub(crate) fn is_unknown(status: &Status) -> bool {
+    // apiserver, server/routes and endpoints: below a group that is not there nobody writes a `Status`.
+    status.code == 404 && (status.reason == "NotFound" || status.message.trim_end() == "404 page not found")
 }
 
 /// API groups.
@@ -94,6 +101,21 @@ impl Groups {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::no_such_kind("the server could not find the requested resource", "NotFound", 404, true)]
+    #[case::no_such_group("404 page not found\n", "Failed to parse error data", 404, true)]
+    #[case::a_page("<html><body><h1>404 Not Found</h1></body></html>", "Failed to parse error data", 404, false)]
+    #[case::refused("services is forbidden", "Forbidden", 403, false)]
+    fn who_says_that_there_is_no_such_kind(
+        #[case] message: &str,
+        #[case] reason: &str,
+        #[case] code: u16,
+        #[case] expected: bool,
+    ) {
+        assert_eq!(is_unknown(&Status::failure(message, reason).with_code(code)), expected);
+    }
 
     #[test]
     fn whose_server_does_not_answer() {

@@ -108,15 +108,21 @@ impl Chain {
         Some(format!("still there: {}", told.collect::<Vec<_>>().join(", ")))
     }
 
-    /// Everything that a reader of the cluster would see change.
-    fn seen(&self) -> BTreeSet<(String, bool, Option<&str>)> {
-        let seen = self.left.iter().map(|of| {
+    /// What a reader of the cluster would see change: how far it is, and how many of what is left, where, are how far. Not their names: whoever
+    /// makes anew what is deleted gives each another one, and gets nowhere.
+    fn seen(&self) -> (usize, BTreeMap<Stage<'_>, usize>) {
+        let mut seen = BTreeMap::new();
+        for of in &self.left {
             let stage = of.end.as_ref().map(|end| end.stage.as_str());
-            (place(of), of.metadata.deletion_timestamp.is_some(), stage)
-        });
-        seen.collect()
+            let place = if stage.is_some() { place(of) } else { of.metadata.namespace.clone().unwrap_or_default() };
+            *seen.entry((place, of.metadata.deletion_timestamp.is_some(), stage)).or_default() += 1;
+        }
+        (self.done, seen)
     }
 }
+
+/// Where something is, whether it is on its way out, and how far.
+type Stage<'a> = (String, bool, Option<&'a str>);
 
 fn place(found: &Found) -> String {
     let name = found.metadata.name.as_deref().unwrap_or_default();

@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::attempt::packets::reach::{Path, Reach};
-use crate::cluster::discovery::Discovery;
+use crate::cluster::discovery::{Discovery, is_unknown};
 use crate::cluster::inventory::{Inventory, PAGE, everything};
 use crate::cx::Cx;
 use crate::env::Env;
@@ -95,7 +95,7 @@ impl<'a> Survey<'a> {
             let mut page: Value = match self.client.request(request).await {
                 Ok(page) => page,
                 // Authorization comes before routing: a kind that is not there is not there.
-                Err(Error::Api(status)) if status.code == 404 => {
+                Err(Error::Api(status)) if is_unknown(&status) => {
                     self.looked_at.push(format!("no {plural} (the cluster does not know them)"));
                     return Ok(items);
                 }

@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Namespace;
 use kube::api::{Api, DeleteParams, ListParams};
-use kube::core::{ApiResource, DynamicObject, GroupVersionKind, ObjectMeta};
+use kube::core::{ApiResource, DynamicObject, GroupVersionKind, ObjectMeta, Status};
 use kube::{Client, Error};
 use tokio::time::timeout;
 
 use super::terminating::{End, end};
+use crate::cluster::discovery::is_unknown;
+use crate::denial::Denial;
 use crate::sandbox::controllers;
+use crate::words::Guard;
 
 /// A request to its last byte; longer, and the API server has fallen silent.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(15);
@@ -84,7 +87,9 @@ impl Kind {
         let api: Api<DynamicObject> = Api::all_with(client.clone(), &self.resource);
         match in_time(api.list_metadata(&ours)).await {
             Ok(list) => Ok(list.items.into_iter().map(|of| Found { metadata: of.metadata, end: None }).collect()),
-            Err(Error::Api(status)) if self.optional && matches!(status.code, 403 | 404) => Ok(Vec::new()),
+            Err(Error::Api(status)) if self.optional && (is_unknown(&status) || is_not_granted(&status)) => {
+                Ok(Vec::new())
+            }
             Err(error) => Err(error),
         }
     }
@@ -118,6 +123,11 @@ impl Kind {
         });
         futures::future::join_all(deleted).await.into_iter().find_map(Result::err).map_or(Ok(()), Err)
     }
+}
+
+/// Whether an authorizer has said so: somebody on the way who answers with a 403 of his own says nothing of rights.
+fn is_not_granted(status: &Status) -> bool {
+    matches!(Denial::of_status(status), Some(Denial { guard: Guard::Rbac, .. }))
 }
 
 /// An API server that refuses every other request would refuse each deletion behind its list, time after time.

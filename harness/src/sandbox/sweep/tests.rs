@@ -85,6 +85,14 @@ fn a_pod_stays(kind: &str, deleted: Option<u64>) -> Vec<Value> {
     if kind == "pods" { vec![object("p", deleted)] } else { well(kind, deleted) }
 }
 
+/// Another one under another name, each time: somebody makes it anew.
+fn a_pod_is_made_anew(kind: &str, deleted: Option<u64>) -> Vec<Value> {
+    match (kind, deleted) {
+        ("pods", after) => vec![object(&format!("p-{}", after.unwrap_or_default()), None)],
+        _ => well(kind, deleted),
+    }
+}
+
 fn content_stays(kind: &str, deleted: Option<u64>) -> Vec<Value> {
     let left = [("NamespaceContentRemaining", "Some resources are remaining: services. has 1 resource instances")];
     if kind == "namespaces" { vec![namespace(0, deleted, &left)] } else { well(kind, deleted) }
@@ -130,6 +138,7 @@ async fn everything_goes(#[case] fate: Fate, #[case] least: u64, #[case] most: u
 
 #[rstest]
 #[case::a_pod(a_pod_stays, "still there: pods tenant/p;")]
+#[case::another_pod_each_time(a_pod_is_made_anew, "still there: pods tenant/p-")]
 #[case::content(
     content_stays,
     "still there: namespaces n-0 (NamespaceContentRemaining: Some resources are remaining: services. has 1 resource instances);"
@@ -147,6 +156,27 @@ async fn what_stays_is_told_after_a_minute_without_change(#[case] fate: Fate, #[
         "{told}"
     );
     assert!((60..75).contains(&took), "{took} s");
+}
+
+#[rstest]
+#[case::by_an_authorizer(
+    r#"{"kind":"Status","status":"Failure","code":403,"reason":"Forbidden","message":"jobs.batch is forbidden: User \"a\" cannot list resource \"jobs\" in API group \"batch\" at the cluster scope","details":{"group":"batch","kind":"jobs"}}"#,
+    true
+)]
+#[case::by_somebody_on_the_way("<html><body><h1>403 Forbidden</h1></body></html>", false)]
+#[tokio::test]
+async fn what_may_not_be_looked_for_is_left_and_what_was_not_heard_is_not(
+    #[case] answer: &'static str,
+    #[case] expected: bool,
+) {
+    let refused = move |_: Request<Body>| async move {
+        let answer = Response::builder().status(403).body(Body::from(answer.as_bytes().to_vec()));
+        Ok::<_, BoxError>(answer.unwrap())
+    };
+    let client = Client::new(service_fn(refused), "default");
+    for kind in Kind::controllers() {
+        assert_eq!(kind.list(&client, RUN).await.is_ok_and(|found| found.is_empty()), expected);
+    }
 }
 
 #[tokio::test(start_paused = true)]
