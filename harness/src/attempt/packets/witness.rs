@@ -44,7 +44,6 @@ impl Cx {
         let outside = self.outside_probe(node).await?;
         let answer = self.tried(&outside, &verb).await?;
         if answer.touch() == Touch::Reached {
-            got_through.note(&node.name, &verb, outside.to_string());
             return Ok(outside);
         }
         let stopped = format!("{verb} from {outside}, which no policy selects: {answer}");
@@ -67,10 +66,7 @@ impl Cx {
         let found = self.tried(&last, &verb).await?;
         let told = format!("{stopped}; from {last}: {found}");
         match (answer.touch(), found.touch()) {
-            (_, Touch::Reached) => {
-                got_through.note(&node.name, &verb, last.to_string());
-                Ok(last)
-            }
+            (_, Touch::Reached) => Ok(last),
             (Touch::Stopped, Touch::Stopped) => Err(got_through.nobody(&node.name, &verb, &format!("{why}: {told}"))),
             _ => Err(NoVerdict::inconclusive(format!("no control: {told}"))),
         }
@@ -90,7 +86,11 @@ impl Cx {
     async fn tried(&self, probe: &Probe, verb: &Verb) -> Result<Answer, NoVerdict> {
         let answers = probe.line.ask(vec![verb.clone()]).await;
         let answer = answers.and_then(|mut answers| answers.pop().ok_or_else(|| "the agent answered nothing".into()));
-        answer.map_err(|why| NoVerdict::inconclusive(format!("no control: {why}")))
+        let answer = answer.map_err(|why| NoVerdict::inconclusive(format!("no control: {why}")))?;
+        if answer.touch() == Touch::Reached {
+            self.env.memory.of::<GotThrough>().note(&probe.node, verb, probe.to_string());
+        }
+        Ok(answer)
     }
 }
 
